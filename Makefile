@@ -1,0 +1,89 @@
+# afcgi: asynchronous FastCGI.  `make help' says what there is to make.
+# For GNU make and bmake.  Everything that is made goes to $(B).
+
+B = build
+PREFIX = /usr/local
+DESTDIR =
+CC = cc
+CFLAGS = -O2 -g
+LDFLAGS =
+PORT = 8888
+KYUAFLAGS =
+
+WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual \
+	-Wstrict-prototypes -Wmissing-prototypes -Wsign-compare \
+	-Wwrite-strings -Wundef -Wvla -Wformat=2
+LIBRARIES = libbsd-overlay libevent_core
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -pthread \
+	$$(pkg-config --cflags $(LIBRARIES))
+LIBS = $(LDFLAGS) -pthread $$(pkg-config --libs $(LIBRARIES)) -lm
+
+# All of gateway/ but main.c.
+GATEWAY = gateway/cgi.c gateway/child.c gateway/chunked.c gateway/conn.c \
+	gateway/env.c gateway/input.c gateway/limits.c gateway/listener.c \
+	gateway/log.c gateway/options.c gateway/output.c gateway/outq.c \
+	gateway/page.c gateway/params.c gateway/pool.c gateway/reader.c \
+	gateway/records.c gateway/request.c gateway/response.c gateway/run.c \
+	gateway/run_err.c gateway/run_in.c gateway/run_out.c \
+	gateway/script.c gateway/server.c gateway/spawner.c gateway/spool.c gateway/trees.c
+HEADERS = gateway/*.h
+
+all: $(B)/afcgi
+
+help:
+	@echo 'make            build $(B)/afcgi'
+	@echo 'make demo       install what is missing, build, and serve CGI'
+	@echo '                scripts, gitweb and git through nginx; PORT=8888'
+	@echo 'make check      install what is missing, build, run all tests'
+	@echo 'make lint       check the form of everything'
+	@echo 'make sanitize   run the tests with ASan and UBSan, then TSan'
+	@echo 'make valgrind   run the tests under valgrind'
+	@echo 'make bench      measure against other gateways'
+	@echo 'make install    to $$DESTDIR$$PREFIX; make uninstall'
+	@echo 'make deps       install what building needs (apt)'
+	@echo 'make clean      remove what was built'
+
+$(B)/libafcgi.a: $(GATEWAY) $(HEADERS)
+	mkdir -p $(B)/obj
+	rm -f $@ $(B)/obj/*.o
+	for source in $(GATEWAY); do \
+		object=$${source##*/}; \
+		$(COMPILE) -c $$source -o $(B)/obj/$${object%.c}.o || exit 1; \
+	done
+	$(AR) rc $@ $(B)/obj/*.o
+
+$(B)/afcgi: gateway/main.c $(B)/libafcgi.a
+	$(COMPILE) gateway/main.c $(B)/libafcgi.a -o $@ $(LIBS)
+
+# Programs and scripts go where Kyua finds them, with what they need.
+tests: $(B)/afcgi $(B)/tests/fcgi-client
+	for source in tests/*_test.c; do \
+		test -f $$source || continue; \
+		program=$(B)/$${source%.c}; \
+		test $$program -nt $$source && \
+		    test $$program -nt $(B)/libafcgi.a && continue; \
+		$(COMPILE) $$source $(B)/libafcgi.a -o $$program \
+		    $$(pkg-config --cflags --libs atf-c) $(LIBS) || exit 1; \
+	done
+	for script in tests/*_test.sh; do \
+		program=$(B)/$${script%.sh}; \
+		{ echo '#! /usr/bin/env atf-sh'; cat $$script; } >$$program; \
+		chmod +x $$program; \
+	done
+	cp tests/lib.sh tests/web.sh $(B)/tests/
+	cd $(B)/tests && { \
+		echo "syntax(2)"; \
+		echo "test_suite('afcgi')"; \
+		for program in *_test; do \
+			echo "atf_test_program{name='$$program'}"; \
+		done; } >Kyuafile
+
+$(B)/tests/fcgi-client: tests/fcgi-client.c tests/client*.[ch] gateway/fcgi.h
+	mkdir -p $(B)/tests
+	$(COMPILE) tests/fcgi-client.c tests/client_*.c -o $@ $(LIBS)
+
+demo: deps-demo all
+	PORT=$(PORT) sh contrib/demo.sh
+
+check: deps-check tests
+	kyua $(KYUAFLAGS) test

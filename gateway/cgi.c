@@ -1,0 +1,250 @@
+#include <sys/types.h>
+#include <sys/queue.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "cgi.h"
+#include "limits.h"
+#include "run.h"
+#include "server.h"
+
+#define RETRY_TIME 100 /* ms until lacking resources are asked for again */
+
+static void spawned(struct job *);
+
+static int
+has_slot(const struct cgi *cgi)
+{
+	return !cgi->lacking &&
+	    cgi->children.running + cgi->nstarting <
+	    (unsigned)cgi->limits->scripts;
+}
+
+static void
+submit(struct run *run)
+{
+	struct cgi *cgi = run->cgi;
+
+	TAILQ_INSERT_TAIL(&cgi->runs, run, entry);
+	run_set_state(run, RUN_SPAWNING);
+	cgi->nstarting++;
+	children_expect(&cgi->children);
+	run->spawn->job.done = spawned;
+	pool_submit(cgi->spawners, &run->spawn->job);
+	run_set_alarm(run);
+}
+
+/* Starts those whose turn it is. */
+static void
+start_next(struct cgi *cgi)
+{
+	struct run *run;
+
+	while ((run = TAILQ_FIRST(&cgi->queue)) != NULL && has_slot(cgi)) {
+		TAILQ_REMOVE(&cgi->queue, run, entry);
+		cgi->nqueue--;
+		submit(run);
+	}
+}
+
+static void
+retry_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct cgi *cgi = arg;
+
+	(void)fd;
+	(void)what;
+	cgi->lacking = 0;
+	start_next(cgi);
+}
+
+static void
+child_gone(void *arg)
+{
+	struct cgi *cgi = arg;
+
+	cgi->lacking = 0;
+	start_next(cgi);
+}
+
+/* Resources were lacking: back to the head of the queue, and pause. */
+static void
+wait_for_resources(struct cgi *cgi, struct run *run)
+{
+	static const struct timeval tv = { 0, RETRY_TIME * 1000 };
+
+	if (!run->no_slot)
+		request_log(run->req, LEVEL_WARNING,
+		    "cannot start a script: %s", strerror(run->spawn->error));
+	run->no_slot = 1;
+	TAILQ_REMOVE(&cgi->runs, run, entry);
+	TAILQ_INSERT_HEAD(&cgi->queue, run, entry);
+	cgi->nqueue++;
+	cgi->lacking = 1;
+	run_set_state(run, RUN_QUEUED);
+	run_set_alarm(run);
+	(void)event_add(&cgi->retry, &tv);
+}
+
+static void
+could_not_start(struct run *run)
+{
+	struct spawn *spawn = run->spawn;
+	int status = spawn->status;
+
+	if (status == 0)
+		status = 503; /* it has, but there is no memory to watch it */
+	request_log(run->req, LEVEL_WARNING, "%s%s%s",
+	    spawn->name != NULL ? spawn->name : "",
+	    spawn->name != NULL ? ": " : "",
+	    spawn->error != 0 ? strerror(spawn->error) : spawn->reason);
+	run->spawn = NULL;
+	spawn_free(spawn);
+	run_fail(run, status);
+}
+
+/* A spawner has done with a spawn, whose run may have gone meanwhile. */
+static void
+spawned(struct job *job)
+{
+	struct spawn *spawn = (struct spawn *)(void *)job;
+	struct cgi *cgi = spawn->cgi;
+	struct run *run = spawn->owner;
+	struct child *child;
+
+	cgi->nstarting--;
+	child = child_new(&cgi->children, spawn->pid, run_exited, run);
+	if (run == NULL || spawn->status != 0) {
+		/* if it has a process, that has to end, or does */
+		if (child != NULL && spawn->status == 0)
+			child_kill(child, cgi->limits->grace);
+		child_release(child);
+	}
+	if (run == NULL)
+		spawn_free(spawn);
+	else if (spawn->status == 0 && child != NULL)
+		run_start(run, child);
+	else if (spawn->status != 0 && spawn->retry)
+		wait_for_resources(cgi, run);
+	else
+		could_not_start(run);
+	start_next(cgi);
+}
+
+static void
+begin(struct request *req, void *arg)
+{
+	struct cgi *cgi = arg;
+	struct run *run;
+	const char *bad;
+
+	if (!has_slot(cgi) && cgi->nqueue >= (unsigned)cgi->limits->queue) {
+		request_log(req, LEVEL_WARNING,
+		    "refused: %u scripts run and %u requests wait",
+		    cgi->children.running + cgi->nstarting, cgi->nqueue);
+		request_page(req, 503);
+		return;
+	}
+	if ((run = run_new(cgi, req)) == NULL) {
+		request_log(req, LEVEL_ERROR, "%s", strerror(errno));
+		request_page(req, 503);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&cgi->queue, run, entry);
+	cgi->nqueue++;
+	if ((bad = run_read_params(run)) != NULL) {
+		request_log(req, LEVEL_WARNING, "bad value of parameter %s",
+		    bad);
+		run_fail(run, 500);
+		return;
+	}
+	request_take_params(req, &run->spawn->params);
+	start_next(cgi);
+	if (run->state == RUN_QUEUED) {
+		run->no_slot = 1;
+		run_set_alarm(run);
+	}
+}
+
+const struct handler cgi_handler = {
+	.begin = begin,
+	.input = run_input,
+	.input_arrived = run_input_arrived,
+	.input_end = run_input_end,
+	.input_failed = run_input_failed,
+	.writable = run_writable,
+	.aborted = run_aborted,
+};
+
+int
+cgi_init(struct cgi *cgi, struct event_base *base, const struct limits *limits,
+    const struct spawn_config *config, unsigned threads)
+{
+	memset(cgi, 0, sizeof *cgi);
+	cgi->base = base;
+	cgi->limits = limits;
+	cgi->config = config;
+	TAILQ_INIT(&cgi->queue);
+	TAILQ_INIT(&cgi->runs);
+	(void)evtimer_assign(&cgi->retry, base, retry_cb, cgi);
+	if ((cgi->scratch = malloc(SERVER_SCRATCH)) == NULL)
+		return -1;
+	if (children_init(&cgi->children, base) == -1) {
+		free(cgi->scratch);
+		return -1;
+	}
+	cgi->children.changed = child_gone;
+	cgi->children.changed_arg = cgi;
+	if ((cgi->spawners = pool_new(base, threads)) == NULL) {
+		children_clear(&cgi->children);
+		free(cgi->scratch);
+		return -1;
+	}
+	return 0;
+}
+
+void
+cgi_kill_all(struct cgi *cgi)
+{
+	struct run *run, *next;
+
+	TAILQ_FOREACH_SAFE(run, &cgi->runs, entry, next) {
+		if (run->req == NULL)
+			run_kill(run);
+	}
+}
+
+void
+cgi_clear(struct cgi *cgi)
+{
+	struct run *run;
+
+	cgi->empty = NULL;
+	pool_free(cgi->spawners);
+	while ((run = TAILQ_FIRST(&cgi->runs)) != NULL)
+		run_free(run);
+	children_clear(&cgi->children);
+	(void)event_del(&cgi->retry);
+	free(cgi->scratch);
+}
+
+void
+cgi_forget(struct run *run)
+{
+	struct cgi *cgi = run->cgi;
+
+	if (!pool_cancel(cgi->spawners, &run->spawn->job)) {
+		run->spawn->owner = NULL; /* spawned() will see to it */
+		run->spawn = NULL;
+		return;
+	}
+	cgi->nstarting--;
+	(void)child_new(&cgi->children, -1, NULL, NULL);
+	spawn_free(run->spawn);
+	run->spawn = NULL;
+	start_next(cgi);
+}

@@ -1,0 +1,225 @@
+/*
+ * The queue itself is first in, first out (outq.h); fairness is a matter of
+ * who may put how much into it.  A request is `active' while it has bytes in
+ * the queue or waits to put some there.
+ */
+#include <sys/types.h>
+#include <sys/queue.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "conn.h"
+#include "limits.h"
+#include "output.h"
+#include "request.h"
+#include "server.h"
+
+#define RECORD_LARGE 32768 /* content when one request alone has output */
+#define RECORD_SMALL 8192 /* when several have */
+#define RETRY_MEMORY 50 /* ms until memory is asked for again */
+
+static void
+update_active(struct request *req)
+{
+	unsigned active = req->queued > 0 || req->waiting;
+
+	if (active == req->active)
+		return;
+	req->active = active;
+	if (active)
+		req->conn->active++;
+	else
+		req->conn->active--;
+}
+
+static int
+alone(const struct request *req)
+{
+	return req->conn->active <= (req->active ? 1U : 0U);
+}
+
+int
+output_room(const struct request *req)
+{
+	const struct conn *conn = req->conn;
+	size_t max = (size_t)conn->server->limits->output, share;
+
+	if (conn->state != CONN_OPEN || conn->outq.bytes >= max)
+		return 0;
+	share = max / (conn->active + (req->active ? 0 : 1));
+	if (share < FCGI_HEADER_LEN + RECORD_SMALL)
+		share = FCGI_HEADER_LEN + RECORD_SMALL;
+	return req->queued < share;
+}
+
+static void
+wait_for_room(struct request *req)
+{
+	if (req->waiting)
+		return;
+	req->waiting = 1;
+	req->turn = req->conn->turn;
+	TAILQ_INSERT_TAIL(&req->conn->waiters, req, waiter);
+	update_active(req);
+}
+
+uint8_t *
+output_reserve(struct request *req, size_t want, size_t *room)
+{
+	struct conn *conn = req->conn;
+	size_t max = alone(req) ? RECORD_LARGE : RECORD_SMALL;
+	uint8_t *p;
+
+	if (!output_room(req)) {
+		wait_for_room(req);
+		return NULL;
+	}
+	if (want > max)
+		want = max;
+	p = outq_reserve(&conn->outq, want,
+	    want < RECORD_SMALL ? want : RECORD_SMALL, room);
+	if (p == NULL) {
+		wait_for_room(req);
+		conn_set_alarm(conn, server_now() + RETRY_MEMORY);
+	}
+	return p;
+}
+
+void
+output_commit(struct request *req, enum fcgi_type type, size_t len)
+{
+	outq_commit(&req->conn->outq, (uint8_t)type, req->id, len);
+	req->queued += FCGI_HEADER_LEN + len;
+	if (type == FCGI_STDERR)
+		req->wrote_errors = 1;
+	update_active(req);
+	output_flush(req->conn);
+}
+
+void
+output_cancel(struct request *req)
+{
+	outq_cancel(&req->conn->outq);
+}
+
+int
+output_raw(struct conn *conn, const void *data, size_t len)
+{
+	if (outq_add_raw(&conn->outq, data, len) == -1)
+		return -1;
+	output_flush(conn);
+	return 0;
+}
+
+int
+output_end(struct request *req, uint32_t app_status)
+{
+	uint8_t buf[3 * FCGI_HEADER_LEN + FCGI_END_LEN], *p = buf;
+
+	fcgi_header_put(p, FCGI_STDOUT, req->id, 0);
+	p += FCGI_HEADER_LEN;
+	if (req->wrote_errors) {
+		fcgi_header_put(p, FCGI_STDERR, req->id, 0);
+		p += FCGI_HEADER_LEN;
+	}
+	fcgi_end_put(p, req->id, app_status, FCGI_REQUEST_COMPLETE);
+	p += FCGI_HEADER_LEN + FCGI_END_LEN;
+	if (output_raw(req->conn, buf, (size_t)(p - buf)) == -1)
+		return -1;
+	req->queued += (size_t)(p - buf);
+	update_active(req);
+	return 0;
+}
+
+int
+output_poison(struct conn *conn)
+{
+	static const uint8_t no_version[FCGI_HEADER_LEN];
+
+	return output_raw(conn, no_version, sizeof no_version);
+}
+
+void
+output_flush(struct conn *conn)
+{
+	if (!conn->blocked)
+		event_active(&conn->flush, EV_WRITE, 0);
+}
+
+/* Whole records have been written: who had them in the queue? */
+static void
+written(void *arg, const struct fcgi_header *h)
+{
+	struct conn *conn = arg;
+	struct request *req;
+	size_t n = FCGI_HEADER_LEN + (size_t)h->content;
+
+	if (h->id == FCGI_NULL_ID || (req = conn_find(conn, h->id)) == NULL)
+		return;
+	if (h->type == FCGI_END_REQUEST) {
+		request_free(req);
+		return;
+	}
+	req->queued -= n < req->queued ? n : req->queued;
+	update_active(req);
+}
+
+int
+output_write(struct conn *conn)
+{
+	ssize_t n;
+
+	n = outq_write(&conn->outq, conn->fd, written, conn);
+	if (n == -1 && errno != EAGAIN) {
+		conn_log(conn, LEVEL_INFO, "write: %s", strerror(errno));
+		return -1;
+	}
+	conn->blocked = conn->outq.bytes > 0;
+	if (conn->blocked)
+		return event_add(&conn->write, NULL);
+	return 0;
+}
+
+void
+output_wake(struct conn *conn)
+{
+	struct request *req;
+	size_t max = (size_t)conn->server->limits->output;
+
+	if (conn->outq.bytes > max / 2)
+		return;
+	/* who finds no room again stands in line for the next turn */
+	conn->turn++;
+	while ((req = TAILQ_FIRST(&conn->waiters)) != NULL &&
+	    req->turn != conn->turn && conn->outq.bytes < max) {
+		output_unwait(req);
+		request_wake(req);
+	}
+}
+
+void
+output_unwait(struct request *req)
+{
+	if (!req->waiting)
+		return;
+	TAILQ_REMOVE(&req->conn->waiters, req, waiter);
+	req->waiting = 0;
+	update_active(req);
+}
+
+void
+output_forget(struct request *req)
+{
+	output_unwait(req);
+	req->queued = 0;
+	update_active(req);
+}
+
+int
+output_clogged(const struct conn *conn)
+{
+	return conn->outq.bytes >= 2 * (size_t)conn->server->limits->output;
+}

@@ -1,0 +1,345 @@
+#include <sys/types.h>
+#include <sys/queue.h>
+#include <sys/tree.h>
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn.h"
+#include "limits.h"
+#include "output.h"
+#include "page.h"
+#include "request.h"
+#include "server.h"
+
+static const char *
+request_state_name(enum request_state state)
+{
+	static const char *const names[] = { "params", "running", "ended" };
+
+	return names[state];
+}
+
+static void
+request_set_state(struct request *req, enum request_state state)
+{
+	log_debug("conn %llu request %u: %s -> %s",
+	    (unsigned long long)req->conn->serial, req->id,
+	    request_state_name(req->state), request_state_name(state));
+	if (req->state == REQUEST_PARAMS) {
+		TAILQ_REMOVE(&req->conn->half_open, req, half_open);
+		req->conn->nhalf_open--;
+	}
+	req->state = state;
+}
+
+struct request *
+request_new(struct conn *conn, uint16_t id, uint8_t role)
+{
+	struct request *req;
+
+	if ((req = calloc(1, sizeof *req)) == NULL)
+		return NULL;
+	req->conn = conn;
+	req->id = id;
+	req->role = role;
+	req->state = REQUEST_PARAMS;
+	req->began = server_now();
+	params_init(&req->params);
+	conn_request_began(req);
+	return req;
+}
+
+/* What only a live request needs: its end, as the handler sees it. */
+static void
+finish(struct request *req)
+{
+	request_set_state(req, REQUEST_ENDED);
+	params_clear(&req->params);
+	conn_request_ended(req);
+	input_clear(req);
+	output_unwait(req);
+	req->context = NULL;
+}
+
+void
+request_free(struct request *req)
+{
+	struct conn *conn;
+
+	if (req == NULL)
+		return;
+	conn = req->conn;
+	if (req->state != REQUEST_ENDED)
+		finish(req);
+	output_forget(req);
+	if (conn->current == req)
+		conn->current = NULL;
+	RB_REMOVE(request_tree, &conn->requests, req);
+	free(req);
+}
+
+void
+request_params(struct request *req, const uint8_t *p, size_t n)
+{
+	size_t max = (size_t)req->conn->server->limits->params;
+
+	if (req->state != REQUEST_PARAMS)
+		return;
+	if (params_append(&req->params, p, n, max) == 0)
+		return;
+	if (errno == E2BIG) {
+		request_log(req, LEVEL_WARNING,
+		    "more than %zu bytes of parameters (limit params)", max);
+		request_page(req, 431);
+	} else {
+		request_log(req, LEVEL_ERROR, "%s", strerror(errno));
+		request_page(req, 503);
+	}
+}
+
+void
+request_params_end(struct request *req)
+{
+	struct server *server = req->conn->server;
+	const char *wrong;
+
+	if (req->state != REQUEST_PARAMS)
+		return;
+	if ((wrong = params_decode(&req->params)) != NULL) {
+		request_log(req, LEVEL_WARNING, "bad parameters: %s", wrong);
+		request_page(req, 400);
+		return;
+	}
+	request_set_state(req, REQUEST_RUNNING);
+	if (req->role == FCGI_AUTHORIZER) /* section 6.3: it has no input */
+		req->input.ended = 1;
+	server->handler->begin(req, server->handler_arg);
+}
+
+void
+request_input(struct request *req, const uint8_t *p, size_t n)
+{
+	if (req->state == REQUEST_RUNNING)
+		input_add(req, p, n);
+}
+
+void
+request_input_end(struct request *req)
+{
+	if (req->state == REQUEST_RUNNING)
+		input_end(req);
+}
+
+/*
+ * The handler is told last: what it does then must find the request ended.
+ * Its context stays readable for it.
+ */
+void
+request_abort(struct request *req)
+{
+	void *context = req->context;
+	int known = req->state == REQUEST_RUNNING;
+
+	if (req->state == REQUEST_ENDED)
+		return;
+	request_log(req, LEVEL_DEBUG, "aborted");
+	if (req->conn->state == CONN_OPEN && output_end(req, 1) == -1)
+		conn_close(req->conn);
+	finish(req);
+	if (!known)
+		return;
+	req->context = context;
+	req->conn->server->handler->aborted(req);
+	req->context = NULL;
+}
+
+void
+request_late(struct request *req)
+{
+	request_log(req, LEVEL_WARNING,
+	    "no end of the parameters in %lld ms (limit params_time)",
+	    (long long)req->conn->server->limits->params_time);
+	request_page(req, 408);
+}
+
+void
+request_wake(struct request *req)
+{
+	if (req->state == REQUEST_RUNNING)
+		req->conn->server->handler->writable(req);
+}
+
+struct server *
+request_server(const struct request *req)
+{
+	return req->conn->server;
+}
+
+enum fcgi_role
+request_role(const struct request *req)
+{
+	return (enum fcgi_role)req->role;
+}
+
+void *
+request_context(const struct request *req)
+{
+	return req->context;
+}
+
+void
+request_set_context(struct request *req, void *context)
+{
+	req->context = context;
+}
+
+const char *
+request_param(const struct request *req, const char *name)
+{
+	return params_get(&req->params, name);
+}
+
+void
+request_take_params(struct request *req, struct params *to)
+{
+	*to = req->params;
+	params_init(&req->params);
+}
+
+uint8_t *
+request_reserve(struct request *req, size_t want, size_t *room)
+{
+	return output_reserve(req, want, room);
+}
+
+void
+request_commit(struct request *req, enum fcgi_type type, size_t len)
+{
+	output_commit(req, type, len);
+}
+
+void
+request_cancel(struct request *req)
+{
+	output_cancel(req);
+}
+
+size_t
+request_write(struct request *req, enum fcgi_type type, const void *data,
+    size_t len)
+{
+	const uint8_t *p = data;
+	uint8_t *to;
+	size_t left = len, room;
+
+	while (left > 0) {
+		if ((to = output_reserve(req, left, &room)) == NULL)
+			break;
+		memcpy(to, p, room);
+		output_commit(req, type, room);
+		p += room;
+		left -= room;
+	}
+	return len - left;
+}
+
+size_t
+request_write_errors(struct request *req, const void *data, size_t len)
+{
+	size_t n = 0, part;
+
+	while (n < len && output_room(req)) {
+		part = request_write(req, FCGI_STDERR,
+		    (const uint8_t *)data + n, len - n < 4096 ? len - n : 4096);
+		if (part == 0)
+			break;
+		n += part;
+	}
+	return n;
+}
+
+void
+request_end(struct request *req, uint32_t app_status)
+{
+	if (output_end(req, app_status) == -1)
+		conn_close(req->conn);
+	finish(req);
+}
+
+void
+request_cut(struct request *req, uint32_t app_status)
+{
+	struct conn *conn = req->conn;
+
+	if (conn->live > 1 || conn->state != CONN_OPEN) {
+		request_end(req, app_status == 0 ? 1 : app_status);
+		return;
+	}
+	if (output_poison(conn) == -1)
+		conn_close(conn);
+	finish(req);
+	conn_finish(conn);
+}
+
+void
+request_write_page(struct request *req, int status)
+{
+	char page[FCGI_HEADER_LEN + PAGE_SIZE_MAX];
+	size_t len = page_write(page + FCGI_HEADER_LEN, status);
+
+	fcgi_header_put((uint8_t *)page, FCGI_STDOUT, req->id, (uint16_t)len);
+	if (output_raw(req->conn, page, FCGI_HEADER_LEN + len) == -1)
+		conn_close(req->conn);
+	else
+		req->queued += FCGI_HEADER_LEN + len;
+}
+
+void
+request_page(struct request *req, int status)
+{
+	request_write_page(req, status);
+	request_end(req, 0);
+}
+
+void
+request_input_ready(struct request *req)
+{
+	input_deliver(req);
+}
+
+int
+request_input_arrived(const struct request *req)
+{
+	return req->input.ended;
+}
+
+void
+request_take_input(struct request *req)
+{
+	input_flow(req);
+}
+
+void
+request_log(const struct request *req, enum log_level level, const char *fmt,
+    ...)
+{
+	char text[768];
+	va_list ap;
+
+	if (level == LEVEL_DEBUG && !log_debugging())
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (level >= LEVEL_WARNING)
+		log_line(level, "conn %llu request %u: %s (from %s)",
+		    (unsigned long long)req->conn->serial, req->id, text,
+		    req->conn->peer);
+	else
+		log_line(level, "conn %llu request %u: %s",
+		    (unsigned long long)req->conn->serial, req->id, text);
+}

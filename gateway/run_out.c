@@ -1,0 +1,259 @@
+/*
+ * The script's standard output to FCGI_STDOUT: first its header, then its body
+ * as it comes.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "cgi.h"
+#include "chunked.h"
+#include "response.h"
+#include "run.h"
+#include "run_pipes.h"
+#include "server.h"
+
+static void
+pause_reading(struct run *run)
+{
+	(void)event_del(&run->out_event);
+}
+
+/* Keeps what found no room, after what is kept already.  0, or -1: ENOMEM. */
+static int
+keep(struct run *run, const void *data, size_t len)
+{
+	uint8_t *p;
+
+	if (len == 0)
+		return 0;
+	if ((p = realloc(run->pending, run->pending_len + len)) == NULL)
+		return -1;
+	memcpy(p + run->pending_len, data, len);
+	run->pending = p;
+	run->pending_len += len;
+	pause_reading(run);
+	return 0;
+}
+
+/* Sends bytes, or keeps them until there is room. */
+static void
+send_bytes(struct run *run, const void *data, size_t len)
+{
+	size_t n = 0;
+
+	if (run->pending == NULL)
+		n = request_write(run->req, FCGI_STDOUT, data, len);
+	if (keep(run, (const uint8_t *)data + n, len - n) == 0)
+		return;
+	request_log(run->req, LEVEL_ERROR, "%s: %s", run->name,
+	    strerror(errno));
+	run_fail(run, 503);
+}
+
+/* Part of the body, in the scratch memory. */
+static void
+send_body(struct run *run, uint8_t *p, size_t len)
+{
+	if (run->discard || len == 0)
+		return;
+	if (run->chunked != NULL)
+		len = chunked_decode(run->chunked, p, len);
+	send_bytes(run, p, len);
+	if (run->state != RUN_BODY || run->chunked == NULL ||
+	    run->chunked->state != CHUNKED_BROKEN)
+		return;
+	request_log(run->req, LEVEL_WARNING,
+	    "%s: a chunked body that is none: response cut", run->name);
+	run_fail(run, 502);
+}
+
+void
+run_bad_header(struct run *run, const char *why)
+{
+	char first[81];
+
+	response_first_bytes(run->response, first, sizeof first);
+	request_log(run->req, LEVEL_WARNING,
+	    "%s: no valid response header: %s; it begins \"%s\"", run->name,
+	    why, first);
+	run_fail(run, 502);
+}
+
+/*
+ * nginx stops sending a request's body when it has the header of the response,
+ * though it has promised the whole of it; a script that writes first and reads
+ * then would wait for ever.  So nginx gets the header when all input is here.
+ */
+static void
+hold(struct run *run, const char *header, size_t len)
+{
+	run->held = 1;
+	if (keep(run, header, len) == -1) {
+		request_log(run->req, LEVEL_ERROR, "%s: %s", run->name,
+		    strerror(errno));
+		run_fail(run, 503);
+		return;
+	}
+	request_take_input(run->req);
+}
+
+void
+run_release(struct run *run)
+{
+	if (!run->held)
+		return;
+	run->held = 0;
+	run->header_sent = 1;
+	run_writable(run->req);
+}
+
+/* The header is complete; the rest of what was read is the body's. */
+static void
+header_complete(struct run *run, uint8_t *rest, size_t len)
+{
+	struct response_info info;
+
+	if (response_finish(run->response, run->nginx, &info) == -1) {
+		run_bad_header(run, response_error(run->response));
+		return;
+	}
+	response_free(run->response);
+	run->response = NULL;
+	if (info.no_body)
+		run->discard = 1;
+	if (info.chunked &&
+	    (run->chunked = calloc(1, sizeof *run->chunked)) == NULL) {
+		free(info.header);
+		request_log(run->req, LEVEL_ERROR, "%s", strerror(errno));
+		run_fail(run, 503);
+		return;
+	}
+	run_set_state(run, RUN_BODY);
+	if (run->nginx && !request_input_arrived(run->req))
+		hold(run, info.header, info.len);
+	else {
+		run->header_sent = 1;
+		send_bytes(run, info.header, info.len);
+	}
+	free(info.header);
+	if (run->state != RUN_BODY)
+		return;
+	send_body(run, rest, len);
+	if (run->state == RUN_BODY && run->header_sent)
+		run_send_errors(run);
+}
+
+static void
+header_bytes(struct run *run, uint8_t *p, size_t len)
+{
+	size_t used;
+	int rc;
+
+	rc = response_feed(run->response, p, len, &used);
+	if (rc == -1)
+		run_bad_header(run, response_error(run->response));
+	else if (rc == 1)
+		header_complete(run, p + used, len - used);
+}
+
+static void
+out_ended(struct run *run)
+{
+	run_close(&run->out, &run->out_event);
+	if (run->req == NULL) {
+		run_free_if_over(run);
+		return;
+	}
+	run->progress = server_now();
+	run_set_state(run, RUN_ENDING);
+	run_finish(run);
+}
+
+/*
+ * Reads straight into the connection's queue when nothing need be changed.
+ * Returns what read(2) returns, or -2 when there is no room.
+ */
+static ssize_t
+read_through(struct run *run, int fd)
+{
+	uint8_t *to;
+	size_t room;
+	ssize_t n;
+
+	to = request_reserve(run->req, SERVER_SCRATCH, &room);
+	if (to == NULL) {
+		pause_reading(run);
+		return -2;
+	}
+	n = read(fd, to, room);
+	if (n > 0)
+		request_commit(run->req, FCGI_STDOUT, (size_t)n);
+	else
+		request_cancel(run->req);
+	return n;
+}
+
+static void
+out_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct run *run = arg;
+	uint8_t *scratch = run->cgi->scratch;
+	int through;
+	ssize_t n;
+
+	(void)what;
+	through =
+	    run->state == RUN_BODY && !run->discard && run->chunked == NULL;
+	n = through ? read_through(run, fd) : read(fd, scratch, SERVER_SCRATCH);
+	if (n == -2 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
+		return;
+	if (n <= 0) {
+		out_ended(run);
+		return;
+	}
+	if (run->req != NULL)
+		run->progress = server_now();
+	if (run->state == RUN_HEADER)
+		header_bytes(run, scratch, (size_t)n);
+	else if (run->state == RUN_BODY && !through)
+		send_body(run, scratch, (size_t)n);
+}
+
+void
+run_assign_out(struct run *run)
+{
+	(void)event_assign(&run->out_event, run->cgi->base, run->out,
+	    EV_READ | EV_PERSIST, out_cb, run);
+}
+
+void
+run_writable(struct request *req)
+{
+	struct run *run = request_context(req);
+	size_t n;
+
+	run->progress = server_now();
+	if (run->pending != NULL) {
+		n = request_write(req, FCGI_STDOUT,
+		    run->pending + run->pending_off,
+		    run->pending_len - run->pending_off);
+		run->pending_off += n;
+		if (run->pending_off < run->pending_len)
+			return;
+		free(run->pending);
+		run->pending = NULL;
+		run->pending_off = run->pending_len = 0;
+	}
+	run_send_errors(run);
+	if (run->out != -1 && event_add(&run->out_event, NULL) == -1) {
+		request_log(req, LEVEL_ERROR, "%s: %s", run->name,
+		    strerror(errno));
+		run_fail(run, 503);
+	}
+}

@@ -1,0 +1,33 @@
+/*
+ * The three pipes of a run: run_in.c, run_out.c and run_err.c.  For run.c
+ * alone.
+ */
+#ifndef RUN_PIPES_H
+#define RUN_PIPES_H
+
+struct event;
+struct run;
+
+/* Begins to read both outputs.  Returns 0, or -1 with errno. */
+int run_open_pipes(struct run *);
+/* Closes one of them, if it is open. */
+void run_close(int *fd, struct event *);
+/* Prepare the events of an open pipe. */
+void run_assign_out(struct run *);
+void run_assign_err(struct run *);
+/* What came from the script is no header: says so, and ends it. */
+void run_bad_header(struct run *, const char *why);
+/* The header need not be held back any more. */
+void run_release(struct run *);
+/* In ENDING: ends the request as soon as that may be. */
+void run_finish(struct run *);
+/* Takes what is in the pipe of standard error now. */
+void run_drain_errors(struct run *);
+/* Forwards what has come from it, as far as there is room. */
+void run_send_errors(struct run *);
+/* Logs how much of it has been dropped, if any. */
+void run_report_errors(const struct run *);
+/* Nothing more to do?  Else the next limit is waited for. */
+void run_free_if_over(struct run *);
+
+#endif
