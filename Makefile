@@ -4,12 +4,16 @@
 B = build
 PREFIX = /usr/local
 DESTDIR =
+MANDIR = $(PREFIX)/share/man
+UNITDIR = $(PREFIX)/lib/systemd/system
+EXAMPLES = $(PREFIX)/share/doc/afcgi
 CC = cc
 CFLAGS = -O2 -g
 LDFLAGS =
 PORT = 8888
-KYUAFLAGS =
 
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+TSAN = -fsanitize=thread
 WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual \
 	-Wstrict-prototypes -Wmissing-prototypes -Wsign-compare \
 	-Wwrite-strings -Wundef -Wvla -Wformat=2
@@ -82,8 +86,65 @@ $(B)/tests/fcgi-client: tests/fcgi-client.c tests/client*.[ch] gateway/fcgi.h
 	mkdir -p $(B)/tests
 	$(COMPILE) tests/fcgi-client.c tests/client_*.c -o $@ $(LIBS)
 
-demo: deps-demo all
+demo:
+	sh contrib/deps.sh demo
+	$(MAKE) all
 	PORT=$(PORT) sh contrib/demo.sh
 
-check: deps-check tests
-	kyua $(KYUAFLAGS) test
+check:
+	sh contrib/deps.sh check
+	$(MAKE) tests
+	sh tests/check.sh $(B)
+
+# The same suite with other builds of everything, and under valgrind.
+sanitize:
+	sh contrib/deps.sh check
+	$(MAKE) B=$(B)/asan CFLAGS='-O1 -g $(ASAN)' LDFLAGS='$(ASAN)' tests
+	sh tests/check.sh $(B)/asan
+	$(MAKE) B=$(B)/tsan CFLAGS='-O1 -g $(TSAN)' LDFLAGS='$(TSAN)' tests
+	sh tests/check.sh $(B)/tsan
+
+valgrind:
+	sh contrib/deps.sh check
+	$(MAKE) tests
+	AFCGI_VALGRIND=1 sh tests/check.sh $(B)
+
+lint:
+	sh contrib/deps.sh demo check lint
+	sh tests/lint.sh
+
+bench:
+	sh contrib/deps.sh bench
+	$(MAKE) all
+	for script in sleep1000 drips2000 hello stream kill; do \
+		sh tests/bench/$$script.sh || exit 1; \
+	done
+
+deps:
+	sh contrib/deps.sh build
+
+install: all
+	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR)/man8 \
+	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(EXAMPLES)
+	install -m 755 $(B)/afcgi $(DESTDIR)$(PREFIX)/sbin/afcgi
+	install -m 644 gateway/afcgi.8 $(DESTDIR)$(MANDIR)/man8/afcgi.8
+	for unit in contrib/systemd/afcgi.service contrib/systemd/afcgi.socket; \
+	do \
+		sed 's|/usr/local/|$(PREFIX)/|g' $$unit \
+		    >$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
+	done
+	cp -R contrib/cgi-bin contrib/nginx contrib/README nginx/conf \
+	    $(DESTDIR)$(EXAMPLES)/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/afcgi \
+	    $(DESTDIR)$(MANDIR)/man8/afcgi.8 \
+	    $(DESTDIR)$(UNITDIR)/afcgi.service \
+	    $(DESTDIR)$(UNITDIR)/afcgi.socket
+	rm -rf $(DESTDIR)$(EXAMPLES)
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all help tests demo check sanitize valgrind lint bench deps install \
+	uninstall clean

@@ -25,7 +25,7 @@ child_compare(const struct child *a, const struct child *b)
 	return a->pid < b->pid ? -1 : a->pid > b->pid;
 }
 
-RB_GENERATE(child_tree, child, by_pid, child_compare)
+RB_GENERATE(child_tree, child, by_pid, child_compare) /* NOLINT: the macro */
 
 static const char *
 child_state_name(enum child_state state)

@@ -429,7 +429,7 @@ conn_may_stop(const struct conn *conn)
 static int
 is_local(const struct conn *conn)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof ss;
 
 	return getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0 &&

@@ -12,7 +12,7 @@
 
 #define OWN_MAX 16 /* variables that env_build adds */
 #define WORDS_MAX 64 /* ISINDEX words */
-#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
+#define PATH_DEFAULT "PATH=/usr/local/bin:/usr/bin:/bin"
 
 struct builder {
 	const struct params *params;
@@ -71,8 +71,8 @@ static int
 is_left_out(const char *var)
 {
 	static const char *const ours[] = { "GATEWAY_INTERFACE", "SCRIPT_NAME",
-		"SCRIPT_FILENAME", "PATH_INFO", "REDIRECT_STATUS",
-		"FCGI_ROLE" };
+		"SCRIPT_FILENAME", "PATH_INFO", "PATH_TRANSLATED",
+		"REDIRECT_STATUS", "FCGI_ROLE" };
 	static const char *const not_empty[] = { "CONTENT_LENGTH",
 		"CONTENT_TYPE", "REMOTE_USER", "REMOTE_IDENT", "AUTH_TYPE" };
 	const char *value = strchr(var, '=') + 1;
@@ -173,34 +173,55 @@ has(const struct builder *b, const char *name)
 	return 0;
 }
 
+/* Does a path have a component ".."? */
+static int
+goes_up(const char *path)
+{
+	size_t len;
+
+	for (; *path != '\0'; path += len) {
+		path += strspn(path, "/");
+		len = strcspn(path, "/");
+		if (len == 2 && path[0] == '.' && path[1] == '.')
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Section 4.1.6: PATH_TRANSLATED goes with PATH_INFO.  The web server knows it
+ * better, if it knows PATH_INFO.  A path that a script might open must not
+ * lead out of where it starts.
+ */
 static void
 add_paths(struct builder *b)
 {
-	const struct script *script = b->script;
+	const char *info = b->script->path_info;
 	const char *root = params_get(b->params, "DOCUMENT_ROOT");
-	size_t i;
+	const char *sent_info = params_get(b->params, "PATH_INFO");
+	const char *sent = params_get(b->params, "PATH_TRANSLATED");
 
-	add(b, "SCRIPT_FILENAME=%s", script->filename);
-	add(b, "SCRIPT_NAME=%s", script->script_name);
-	if (*script->path_info != '\0')
-		add(b, "PATH_INFO=%s", script->path_info);
-	/* section 4.1.6: it goes with PATH_INFO */
-	if (*script->path_info != '\0' && (root == NULL || *root == '\0'))
+	add(b, "SCRIPT_FILENAME=%s", b->script->filename);
+	add(b, "SCRIPT_NAME=%s", b->script->script_name);
+	if (*info == '\0')
 		return;
-	for (i = 0; i < b->n; i++)
-		if (params_compare_names(b->envp[i], "PATH_TRANSLATED") == 0) {
-			b->envp[i] = b->envp[--b->n];
-			break;
-		}
-	if (*script->path_info != '\0')
-		add(b, "PATH_TRANSLATED=%s%s", root, script->path_info);
+	add(b, "PATH_INFO=%s", info);
+	if (goes_up(info))
+		return;
+	if (root == NULL || *root == '\0' ||
+	    (sent_info != NULL && strcmp(info, sent_info) == 0 && sent != NULL))
+		root = NULL;
+	if (root != NULL)
+		add(b, "PATH_TRANSLATED=%s%s", root, info);
+	else if (sent != NULL)
+		add(b, "PATH_TRANSLATED=%s", sent);
 }
 
 static void
 add_own(struct builder *b, const char *const *extra, int authorizer)
 {
 	/* the MUSTs of section 4.1 that a web server may have left out */
-	static const char *const defaults[] = { "PATH=" PATH_DEFAULT,
+	static const char *const defaults[] = { PATH_DEFAULT,
 		"QUERY_STRING=", "REQUEST_METHOD=GET",
 		"SERVER_PROTOCOL=HTTP/1.0", "SERVER_SOFTWARE=afcgi" };
 	size_t i;

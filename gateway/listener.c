@@ -392,7 +392,7 @@ is_listening(int fd)
 static int
 inherit(struct listeners *all, int fd)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof ss;
 	char name[32];
 

@@ -24,9 +24,13 @@ struct response {
 struct scan {
 	char *out; /* the header for the web server */
 	size_t len;
-	char *location; /* in the response's buffer */
+	size_t size; /* of out */
+	/* in the response's buffer */
+	const char *location;
+	const char *content_length;
+	int64_t length; /* the same, as a number */
 	int status; /* 0: none was given */
-	char reason[64];
+	const char *reason; /*  if it has none */
 	int has_type;
 	int chunked;
 	int accel;
@@ -67,7 +71,8 @@ response_first_bytes(const struct response *r, char *buf, size_t size)
 	if (n > r->len)
 		n = r->len;
 	for (i = 0; i < n; i++) /* the log shows the other control bytes */
-		buf[i] = r->first[i] == '\0' ? '?' : r->first[i];
+		if ((buf[i] = r->first[i]) == '\0')
+			buf[i] = '?';
 	buf[n] = '\0';
 }
 
@@ -179,15 +184,53 @@ read_status(struct response *r, struct scan *s, const char *p)
 	p += 3 + strspn(p + 3, " \t");
 	if (*p == '\0' && page_reason(status) != NULL)
 		p = page_reason(status);
-	(void)strlcpy(s->reason, p, sizeof s->reason);
+	s->reason = p;
 	return 0;
 }
 
+/* Adds a field.  There is room: see response_finish. */
 static void
 put(struct scan *s, const char *name, const char *value)
 {
-	/* never longer than the line it came from, but for its CR and space */
-	s->len += (size_t)sprintf(s->out + s->len, "%s: %s\r\n", name, value);
+	s->len += (size_t)snprintf(s->out + s->len, s->size - s->len,
+	    "%s: %s\r\n", name, value);
+}
+
+/*
+ * Transfer-Encoding.  Only one coding can be undone here; RFC 9112 section 6.1.
+ */
+static int
+read_codings(struct response *r, struct scan *s, const char *value)
+{
+	size_t len;
+
+	for (;; value += len) {
+		value += strspn(value, ", \t");
+		len = strcspn(value, ", \t");
+		if (len == 0)
+			return 0;
+		if (len == 8 && strncasecmp(value, "identity", len) == 0)
+			continue;
+		if (len != 7 || strncasecmp(value, "chunked", len) != 0 ||
+		    s->chunked)
+			return wrong(r, "a transfer coding that is not known");
+		s->chunked = 1;
+	}
+}
+
+/* Content-Length, which must be one number, however often it is said. */
+static int
+read_length(struct response *r, struct scan *s, const char *value)
+{
+	const char *error;
+
+	s->length = strtonum(value, 0, INT64_MAX, &error);
+	if (error != NULL || value[strspn(value, "0123456789")] != '\0' ||
+	    (s->content_length != NULL &&
+		strcmp(value, s->content_length) != 0))
+		return wrong(r, "a Content-Length that is not one number");
+	s->content_length = value;
+	return 0;
 }
 
 static int
@@ -210,14 +253,15 @@ read_field(struct response *r, struct scan *s, char *line)
 
 	if (strcasecmp(line, "Status") == 0)
 		return read_status(r, s, value);
-	if (strcasecmp(line, "Transfer-Encoding") == 0 &&
-	    strcasecmp(value, "chunked") == 0)
-		s->chunked = 1;
+	if (strcasecmp(line, "Transfer-Encoding") == 0)
+		return read_codings(r, s, value);
+	if (strcasecmp(line, "Content-Length") == 0)
+		return read_length(r, s, value);
 	if (is_hop_by_hop(line))
 		return 0;
 	if (strcasecmp(line, "Location") == 0) {
 		s->location = value;
-		return 0;
+		return *value != '\0' ? 0 : wrong(r, "an empty Location");
 	}
 	if (strcasecmp(line, "Content-Type") == 0)
 		s->has_type = 1;
@@ -275,13 +319,26 @@ read_lines(struct response *r, struct scan *s)
 	return 0;
 }
 
+/*
+ * Section 6.2.2: a path and query of this server.  A fragment is for the
+ * client's eyes; what browsers take for another host's name is not local.
+ */
+static int
+is_local(const struct scan *s)
+{
+	const char *location = s->location;
+
+	return s->status == 0 && location != NULL && location[0] == '/' &&
+	    location[1] != '/' && location[1] != '\\' &&
+	    strchr(location, '#') == NULL;
+}
+
 /* Section 6.2: which of the four kinds of response is it? */
 static int
 decide(struct response *r, struct scan *s, int nginx,
     struct response_info *info)
 {
-	int local = s->location != NULL && s->location[0] == '/' &&
-	    s->location[1] != '/';
+	int local = is_local(s);
 	char *header;
 	int n;
 
@@ -289,9 +346,15 @@ decide(struct response *r, struct scan *s, int nginx,
 		return wrong(r,
 		    "a header without Content-Type, Location or Status");
 	info->chunked = s->chunked;
-	info->no_body = s->accel;
+	info->no_body = s->accel || s->status == 204 || s->status == 304;
+	info->length = -1;
+	/* the chunks' own framing counts; RFC 9112 section 6.3 */
+	if (s->content_length != NULL && !s->chunked && s->status != 204) {
+		put(s, "Content-Length", s->content_length);
+		info->length = s->length;
+	}
 	s->out[s->len] = '\0';
-	if (s->location != NULL && s->status == 0 && local) {
+	if (local) {
 		info->no_body = 1;
 		n = asprintf(&header, "%s: %s\r\n%s\r\n",
 		    nginx ? "X-Accel-Redirect" : "Location", s->location,
@@ -299,8 +362,7 @@ decide(struct response *r, struct scan *s, int nginx,
 	} else {
 		if (s->location != NULL && s->status == 0) {
 			s->status = 302;
-			(void)strlcpy(s->reason, page_reason(302),
-			    sizeof s->reason);
+			s->reason = page_reason(302);
 		}
 		n = s->status == 0 ?
 		    asprintf(&header, "%s\r\n", s->out) :
@@ -326,8 +388,9 @@ response_finish(struct response *r, int nginx, struct response_info *info)
 	memset(info, 0, sizeof *info);
 	if (memchr(r->buf, '\0', r->len) != NULL)
 		return wrong(r, "a NUL byte in the header");
-	/* each line may grow by a CR and a space */
-	if ((s.out = malloc(3 * r->len + 1)) == NULL)
+	/* each line, of two bytes at least, may grow by a CR and a space */
+	s.size = 2 * r->len + 1;
+	if ((s.out = malloc(s.size)) == NULL)
 		return wrong(r, "out of memory");
 	rc = read_lines(r, &s);
 	if (rc == 0)

@@ -8,6 +8,7 @@
 #define RESPONSE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct response;
 
@@ -16,7 +17,8 @@ struct response_info {
 	char *header; /* for the web server, with its empty line; malloc'd */
 	size_t len;
 	int chunked; /* the body is chunked: to be decoded */
-	int no_body; /* a local redirect, or X-Accel-Redirect */
+	int64_t length; /* of the body as Content-Length says; -1: unknown */
+	int no_body; /* it is not sent: redirects to the web server, 204, 304 */
 };
 
 /* max is the limit of the header in bytes.  NULL with errno ENOMEM. */

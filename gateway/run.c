@@ -89,6 +89,7 @@ run_new(struct cgi *cgi, struct request *req)
 	run->spawn->authorizer = request_role(req) == FCGI_AUTHORIZER;
 	run->req = req;
 	run->in = run->out = run->err = -1;
+	run->body_left = -1;
 	run->state = RUN_QUEUED;
 	run->began = run->progress = server_now();
 	run->header_time = cgi->limits->header_time;
@@ -251,6 +252,11 @@ end_request(struct run *run)
 		request_log(req, LEVEL_WARNING,
 		    "%s: a chunked body without its end: response cut",
 		    run->name);
+		request_cut(req, code);
+	} else if (run->body_left > 0 && !run->discard) {
+		request_log(req, LEVEL_WARNING,
+		    "%s: %lld bytes less than its Content-Length: response cut",
+		    run->name, (long long)run->body_left);
 		request_cut(req, code);
 	} else
 		request_end(req, code);

@@ -70,6 +70,7 @@ struct run {
 	size_t pending_len;
 	char *errors; /* stderr that waits to be forwarded */
 	size_t errors_len;
+	int64_t body_left; /* by its Content-Length; -1: unknown */
 	int64_t errors_seen; /* bytes of stderr in all */
 	int64_t began; /* server_now() */
 	int64_t progress; /* the last byte in or out */
@@ -80,6 +81,7 @@ struct run {
 	int64_t grace;
 	unsigned nginx:1; /* the web server is nginx */
 	unsigned header_sent:1;
+	unsigned too_long:1; /* more body than its Content-Length */
 	unsigned held:1; /* BODY: the header waits for the end of the input */
 	unsigned discard:1; /* there is a header only: HEAD, redirects */
 	unsigned no_slot:1; /* it has waited for a slot, or for resources */

@@ -56,6 +56,27 @@ send_bytes(struct run *run, const void *data, size_t len)
 	run_fail(run, 503);
 }
 
+/*
+ * How much of len bytes of body fits its Content-Length.  More would be taken
+ * for another response by whoever believes the header.
+ */
+static size_t
+within_length(struct run *run, size_t len)
+{
+	if (run->body_left == -1)
+		return len;
+	if ((int64_t)len > run->body_left) {
+		if (!run->too_long)
+			request_log(run->req, LEVEL_WARNING,
+			    "%s: more body than its Content-Length: dropped",
+			    run->name);
+		run->too_long = 1;
+		len = (size_t)run->body_left;
+	}
+	run->body_left -= (int64_t)len;
+	return len;
+}
+
 /* Part of the body, in the scratch memory. */
 static void
 send_body(struct run *run, uint8_t *p, size_t len)
@@ -64,6 +85,7 @@ send_body(struct run *run, uint8_t *p, size_t len)
 		return;
 	if (run->chunked != NULL)
 		len = chunked_decode(run->chunked, p, len);
+	len = within_length(run, len);
 	send_bytes(run, p, len);
 	if (run->state != RUN_BODY || run->chunked == NULL ||
 	    run->chunked->state != CHUNKED_BROKEN)
@@ -134,6 +156,7 @@ header_complete(struct run *run, uint8_t *rest, size_t len)
 		run_fail(run, 503);
 		return;
 	}
+	run->body_left = info.length;
 	run_set_state(run, RUN_BODY);
 	if (run->nginx && !request_input_arrived(run->req))
 		hold(run, info.header, info.len);
@@ -186,15 +209,21 @@ read_through(struct run *run, int fd)
 	size_t room;
 	ssize_t n;
 
-	to = request_reserve(run->req, SERVER_SCRATCH, &room);
+	to = request_reserve(run->req,
+	    run->body_left == -1 || run->body_left > SERVER_SCRATCH ?
+		SERVER_SCRATCH :
+		(size_t)run->body_left,
+	    &room);
 	if (to == NULL) {
 		pause_reading(run);
 		return -2;
 	}
 	n = read(fd, to, room);
-	if (n > 0)
+	if (n > 0) {
 		request_commit(run->req, FCGI_STDOUT, (size_t)n);
-	else
+		if (run->body_left != -1)
+			run->body_left -= n;
+	} else
 		request_cancel(run->req);
 	return n;
 }

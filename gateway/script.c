@@ -148,7 +148,7 @@ is_name(const char *p, size_t len, const char *name)
 static int
 walk_down(struct walk *walk, const char *rest, const char **info)
 {
-	struct stat st;
+	struct stat st = { .st_mode = 0 };
 	size_t len;
 	int status;
 
@@ -239,7 +239,7 @@ find_by_filename(struct walk *walk, const struct params *params,
     const char *given)
 {
 	struct script *script = walk->script;
-	const char *rest, *info, *name, *sent_info, *more;
+	const char *rest = "", *info = "", *name, *sent_info, *more;
 	char *filename, *full;
 	int status;
 
@@ -283,7 +283,7 @@ static int
 find_by_uri(struct walk *walk, const struct params *params)
 {
 	struct script *script = walk->script;
-	const char *root, *name, *sent_info, *rest, *info;
+	const char *root, *name, *sent_info, *rest = "", *info = "";
 	char *uri, *path;
 	int status;
 
