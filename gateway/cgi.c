@@ -233,6 +233,18 @@ cgi_clear(struct cgi *cgi)
 }
 
 void
+cgi_dequeue(struct run *run)
+{
+	struct cgi *cgi = run->cgi;
+
+	TAILQ_REMOVE(&cgi->queue, run, entry);
+	cgi->nqueue--;
+	TAILQ_INSERT_TAIL(&cgi->runs, run, entry);
+	spawn_free(run->spawn);
+	run->spawn = NULL;
+}
+
+void
 cgi_forget(struct run *run)
 {
 	struct cgi *cgi = run->cgi;

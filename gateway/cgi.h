@@ -53,6 +53,8 @@ void cgi_kill_all(struct cgi *);
 void cgi_clear(struct cgi *);
 
 /* For run.c: */
+/* Takes a run that is to be killed out of the queue. */
+void cgi_dequeue(struct run *);
 /* Takes back a run's spawn, if no thread has begun it. */
 void cgi_forget(struct run *);
 

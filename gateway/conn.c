@@ -24,8 +24,8 @@
 #include "request.h"
 #include "server.h"
 
-#define STOP_TIME 50 /* ms that a connection that may go on is stopped */
-#define CLOSE_TIME 30000 /* ms that a closing peer may take */
+#define STOP_TIME 50 /* ms that a connection is stopped for a slow script */
+#define CLOSE_TIME 30000 /* ms without progress that closing may take */
 
 RB_GENERATE(request_tree, request, by_id, request_compare)
 
@@ -163,6 +163,8 @@ write_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	output_wake(conn);
+	if (conn->state == CONN_CLOSING)
+		conn->closing_since = server_now(); /* the peer reads */
 	if (conn->state == CONN_CLOSING && conn->outq.bytes == 0)
 		written_all(conn);
 	else if (conn->state != CONN_DEAD)
@@ -191,7 +193,7 @@ run_alarms(struct conn *conn, int64_t now)
 		}
 		request_late(req);
 	}
-	if (conn->nstopped > 0 && !conn_may_stop_long(conn)) {
+	if (conn->nstopped > 0) {
 		at = conn->stopped_since + STOP_TIME;
 		if (at > now)
 			next = sooner(next, at);
@@ -422,34 +424,13 @@ conn_may_stop(const struct conn *conn)
 	return conn->live == 1 && !conn->multiplexed;
 }
 
-/*
- * A TCP peer's close waits in its own system behind the data that we do not
- * take; a local one's is known at once.
- */
-static int
-is_local(const struct conn *conn)
-{
-	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-	socklen_t len = sizeof ss;
-
-	return getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0 &&
-	    ss.ss_family == AF_UNIX;
-}
-
-int
-conn_may_stop_long(const struct conn *conn)
-{
-	return conn_may_stop(conn) && !conn->keep && is_local(conn);
-}
-
 void
 conn_stop(struct conn *conn)
 {
 	if (conn->nstopped++ > 0)
 		return;
 	conn->stopped_since = server_now();
-	if (!conn_may_stop_long(conn))
-		conn_set_alarm(conn, conn->stopped_since + STOP_TIME);
+	conn_set_alarm(conn, conn->stopped_since + STOP_TIME);
 	conn_update_reading(conn);
 }
 

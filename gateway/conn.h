@@ -102,10 +102,12 @@ void conn_update_reading(struct conn *);
 /* Makes the timer go off at a server_now() time, or earlier. */
 void conn_set_alarm(struct conn *, int64_t at);
 
-/* Reading may stop while this connection's input waits ... */
+/*
+ * Reading may stop, for a moment, while this connection's input waits: no
+ * other request lives on it.  Not for long: an FCGI_ABORT_REQUEST, or a TCP
+ * peer's close, may wait behind what is not read.
+ */
 int conn_may_stop(const struct conn *);
-/* ... and for as long as it takes: the web server sends one request only. */
-int conn_may_stop_long(const struct conn *);
 void conn_stop(struct conn *);
 void conn_go_on(struct conn *);
 

@@ -61,6 +61,8 @@ static void
 fail(const char *what, const char *why)
 {
 	(void)fprintf(stderr, "afcgi: %s: %s\n", what, why);
+	if (afcgi.listeners.server != NULL)
+		listeners_close(&afcgi.listeners);
 	exit(1);
 }
 

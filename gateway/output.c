@@ -115,7 +115,7 @@ output_raw(struct conn *conn, const void *data, size_t len)
 }
 
 int
-output_end(struct request *req, uint32_t app_status)
+output_end(struct request *req, uint32_t app_status, enum fcgi_status status)
 {
 	uint8_t buf[3 * FCGI_HEADER_LEN + FCGI_END_LEN], *p = buf;
 
@@ -125,7 +125,7 @@ output_end(struct request *req, uint32_t app_status)
 		fcgi_header_put(p, FCGI_STDERR, req->id, 0);
 		p += FCGI_HEADER_LEN;
 	}
-	fcgi_end_put(p, req->id, app_status, FCGI_REQUEST_COMPLETE);
+	fcgi_end_put(p, req->id, app_status, (uint8_t)status);
 	p += FCGI_HEADER_LEN + FCGI_END_LEN;
 	if (output_raw(req->conn, buf, (size_t)(p - buf)) == -1)
 		return -1;
@@ -159,7 +159,7 @@ written(void *arg, const struct fcgi_header *h)
 
 	if (h->id == FCGI_NULL_ID || (req = conn_find(conn, h->id)) == NULL)
 		return;
-	if (h->type == FCGI_END_REQUEST) {
+	if (h->type == FCGI_END_REQUEST && req->state == REQUEST_ENDED) {
 		request_free(req);
 		return;
 	}

@@ -22,7 +22,7 @@ void output_cancel(struct request *);
 /* True if output_reserve would now find room. */
 int output_room(const struct request *);
 /* Queues the last records of a request, past all limits.  0, or -1: ENOMEM. */
-int output_end(struct request *, uint32_t app_status);
+int output_end(struct request *, uint32_t app_status, enum fcgi_status);
 /* Queues a record that no peer can take for anything but an error. */
 int output_poison(struct conn *);
 /* Queues whole records that belong to no live request, past all limits. */

@@ -142,25 +142,17 @@ begin_request(struct conn *conn, const struct fcgi_header *h)
 {
 	const struct limits *limits = conn->server->limits;
 	uint16_t role = fcgi_get16(conn->begin);
-	uint8_t end[FCGI_HEADER_LEN + FCGI_END_LEN];
 	struct request *req;
 
 	if (mark_begun(conn, h->id) == -1)
 		goto nomem;
 	conn->keep = (conn->begin[2] & FCGI_KEEP_CONN) != 0;
-	if (role != FCGI_RESPONDER && role != FCGI_AUTHORIZER) {
-		conn_log(conn, LEVEL_WARNING, "request %u: role %u refused",
-		    h->id, role);
-		fcgi_end_put(end, h->id, 0, FCGI_UNKNOWN_ROLE);
-		if (output_raw(conn, end, sizeof end) == -1)
-			goto nomem;
-		if (!conn->keep && conn->live == 0)
-			conn_finish(conn);
-		return 0;
-	}
 	if ((req = request_new(conn, h->id, (uint8_t)role)) == NULL)
 		goto nomem;
-	if (conn->live > (unsigned)limits->requests) {
+	if (role != FCGI_RESPONDER && role != FCGI_AUTHORIZER) {
+		request_log(req, LEVEL_WARNING, "role %u refused", role);
+		request_refuse(req, FCGI_UNKNOWN_ROLE);
+	} else if (conn->live > (unsigned)limits->requests) {
 		request_log(req, LEVEL_WARNING,
 		    "refused: more than %u live requests (limit requests)",
 		    conn->live - 1);

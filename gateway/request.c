@@ -147,7 +147,8 @@ request_abort(struct request *req)
 	if (req->state == REQUEST_ENDED)
 		return;
 	request_log(req, LEVEL_DEBUG, "aborted");
-	if (req->conn->state == CONN_OPEN && output_end(req, 1) == -1)
+	if (req->conn->state == CONN_OPEN &&
+	    output_end(req, 1, FCGI_REQUEST_COMPLETE) == -1)
 		conn_close(req->conn);
 	finish(req);
 	if (!known)
@@ -155,6 +156,14 @@ request_abort(struct request *req)
 	req->context = context;
 	req->conn->server->handler->aborted(req);
 	req->context = NULL;
+}
+
+void
+request_refuse(struct request *req, enum fcgi_status status)
+{
+	if (output_end(req, 0, status) == -1)
+		conn_close(req->conn);
+	finish(req);
 }
 
 void
@@ -265,7 +274,7 @@ request_write_errors(struct request *req, const void *data, size_t len)
 void
 request_end(struct request *req, uint32_t app_status)
 {
-	if (output_end(req, app_status) == -1)
+	if (output_end(req, app_status, FCGI_REQUEST_COMPLETE) == -1)
 		conn_close(req->conn);
 	finish(req);
 }

@@ -58,6 +58,8 @@ void request_input(struct request *, const uint8_t *, size_t);
 void request_input_end(struct request *);
 /* The client is gone; tells the handler if it knows the request. */
 void request_abort(struct request *);
+/* Ends it before it has begun, with a protocolStatus. */
+void request_refuse(struct request *, enum fcgi_status);
 /* PARAMS have not ended in time. */
 void request_late(struct request *);
 /* The room that it was refused may be there now. */

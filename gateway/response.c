@@ -33,7 +33,8 @@ struct scan {
 	const char *reason; /*  if it has none */
 	int has_type;
 	int chunked;
-	int accel;
+	int accel; /* the body is another location's */
+	int sendfile; /* the body is a file that the web server sends */
 };
 
 struct response *
@@ -267,6 +268,9 @@ read_field(struct response *r, struct scan *s, char *line)
 		s->has_type = 1;
 	if (strcasecmp(line, "X-Accel-Redirect") == 0)
 		s->accel = 1;
+	if (strcasecmp(line, "X-Sendfile") == 0 ||
+	    strcasecmp(line, "X-LIGHTTPD-send-file") == 0)
+		s->sendfile = 1;
 	put(s, line, value);
 	return 0;
 }
@@ -338,7 +342,7 @@ static int
 decide(struct response *r, struct scan *s, int nginx,
     struct response_info *info)
 {
-	int local = is_local(s);
+	int local = nginx && is_local(s);
 	char *header;
 	int n;
 
@@ -351,14 +355,13 @@ decide(struct response *r, struct scan *s, int nginx,
 	/* the chunks' own framing counts; RFC 9112 section 6.3 */
 	if (s->content_length != NULL && !s->chunked && s->status != 204) {
 		put(s, "Content-Length", s->content_length);
-		info->length = s->length;
+		info->length = s->sendfile ? -1 : s->length;
 	}
 	s->out[s->len] = '\0';
 	if (local) {
 		info->no_body = 1;
-		n = asprintf(&header, "%s: %s\r\n%s\r\n",
-		    nginx ? "X-Accel-Redirect" : "Location", s->location,
-		    s->out);
+		n = asprintf(&header, "X-Accel-Redirect: %s\r\n%s\r\n",
+		    s->location, s->out);
 	} else {
 		if (s->location != NULL && s->status == 0) {
 			s->status = 302;

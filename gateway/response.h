@@ -32,7 +32,9 @@ void response_free(struct response *);
 int response_feed(struct response *, const void *, size_t len, size_t *used);
 /*
  * Checks the complete header.  nginx: a local redirect becomes
- * X-Accel-Redirect.  Returns 0 and fills in *info, or -1: response_error.
+ * X-Accel-Redirect.  Apache's mod_proxy_fcgi and others do not follow one, so
+ * for them it becomes a redirect for the client.  Returns 0 and fills in *info,
+ * or -1: response_error.
  */
 int response_finish(struct response *, int nginx, struct response_info *);
 /* A static text. */

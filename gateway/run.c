@@ -61,13 +61,22 @@ is_over(const struct run *run)
 	return run->state == RUN_KILLED || (run->out == -1 && run->err == -1);
 }
 
+/*
+ * A run is never freed under its callers' feet: it closes its pipes here, and
+ * the event loop frees it.
+ */
 void
 run_free_if_over(struct run *run)
 {
-	if (is_over(run))
-		run_free(run);
-	else
+	if (!is_over(run)) {
 		run_set_alarm(run);
+		return;
+	}
+	run->over = 1;
+	run_close(&run->in, &run->in_event);
+	run_close(&run->out, &run->out_event);
+	run_close(&run->err, &run->err_event);
+	event_active(&run->timer, EV_TIMEOUT, 0);
 }
 
 static void timer_cb(evutil_socket_t fd, short what, void *arg);
@@ -135,10 +144,7 @@ run_free(struct run *run)
 {
 	struct cgi *cgi = run->cgi;
 
-	TAILQ_REMOVE(run->state == RUN_QUEUED ? &cgi->queue : &cgi->runs, run,
-	    entry);
-	if (run->state == RUN_QUEUED)
-		cgi->nqueue--;
+	TAILQ_REMOVE(&cgi->runs, run, entry);
 	run_report_errors(run);
 	(void)event_del(&run->timer);
 	run_close(&run->in, &run->in_event);
@@ -205,10 +211,8 @@ leave_request(struct run *run, enum run_state state)
 void
 run_kill(struct run *run)
 {
-	if (run->state == RUN_QUEUED) {
-		run_free(run);
-		return;
-	}
+	if (run->state == RUN_QUEUED)
+		cgi_dequeue(run);
 	if (run->state != RUN_KILLED)
 		leave_request(run, RUN_KILLED);
 	if (run->spawn != NULL)
@@ -434,7 +438,10 @@ timer_cb(evutil_socket_t fd, short event, void *arg)
 	(void)fd;
 	(void)event;
 	run->alarm = 0;
-	if (next_limit(run, &what) <= server_now() || run->state == RUN_ENDING)
+	if (run->over)
+		run_free(run);
+	else if (next_limit(run, &what) <= server_now() ||
+	    run->state == RUN_ENDING)
 		limit_reached(run, what);
 	else
 		run_set_alarm(run);

@@ -82,6 +82,7 @@ struct run {
 	unsigned nginx:1; /* the web server is nginx */
 	unsigned header_sent:1;
 	unsigned too_long:1; /* more body than its Content-Length */
+	unsigned over:1; /* about to be freed */
 	unsigned held:1; /* BODY: the header waits for the end of the input */
 	unsigned discard:1; /* there is a header only: HEAD, redirects */
 	unsigned no_slot:1; /* it has waited for a slot, or for resources */
@@ -115,6 +116,7 @@ void run_aborted(struct request *);
 void run_exited(void *);
 /* Ends the process, whatever the state; there is no request any more. */
 void run_kill(struct run *);
+/* For the event loop, when it is over; and for cgi_clear. */
 void run_free(struct run *);
 
 #endif

@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "cgi.h"
+#include "child.h"
 #include "chunked.h"
 #include "response.h"
 #include "run.h"
@@ -158,7 +159,8 @@ header_complete(struct run *run, uint8_t *rest, size_t len)
 	}
 	run->body_left = info.length;
 	run_set_state(run, RUN_BODY);
-	if (run->nginx && !request_input_arrived(run->req))
+	if (run->nginx && !request_input_arrived(run->req) && run->in != -1 &&
+	    !child_is_dead(run->child))
 		hold(run, info.header, info.len);
 	else {
 		run->header_sent = 1;

@@ -112,7 +112,10 @@ open_file(struct spool *spool)
 	return spool->fd == -1 ? -1 : 0;
 }
 
-/* On the thread: writes io at woff.  Returns 0, or -1 with errno. */
+/*
+ * On the thread: writes io at woff.  A new round begins with an empty file, so
+ * that the disk has back what the count says.  Returns 0, or -1 with errno.
+ */
 static int
 write_file(struct spool *spool)
 {
@@ -122,6 +125,8 @@ write_file(struct spool *spool)
 	int count;
 
 	if (spool->fd == -1 && open_file(spool) == -1)
+		return -1;
+	if (at == 0 && ftruncate(spool->fd, 0) == -1)
 		return -1;
 	while (evbuffer_get_length(spool->io) > 0) {
 		count = evbuffer_peek(spool->io, -1, NULL, vec, 16);
@@ -142,14 +147,17 @@ static int
 read_file(struct spool *spool)
 {
 	struct evbuffer_iovec vec;
+	off_t left = spool->woff - spool->roff;
+	size_t want = left < SPOOL_BLOCK ? (size_t)left : SPOOL_BLOCK;
 	ssize_t n;
 
+	/* behind woff there may be bytes of an earlier round */
 	if (evbuffer_reserve_space(spool->io, SPOOL_BLOCK, &vec, 1) != 1) {
 		errno = ENOMEM;
 		return -1;
 	}
 	do
-		n = pread(spool->fd, vec.iov_base, SPOOL_BLOCK, spool->roff);
+		n = pread(spool->fd, vec.iov_base, want, spool->roff);
 	while (n == -1 && errno == EINTR);
 	if (n <= 0) {
 		if (n == 0)
