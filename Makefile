@@ -29,7 +29,7 @@ GATEWAY = gateway/cgi.c gateway/child.c gateway/chunked.c gateway/conn.c \
 	gateway/page.c gateway/params.c gateway/pool.c gateway/reader.c \
 	gateway/records.c gateway/request.c gateway/response.c gateway/run.c \
 	gateway/run_err.c gateway/run_in.c gateway/run_out.c \
-	gateway/script.c gateway/server.c gateway/spawner.c gateway/spool.c gateway/trees.c
+	gateway/script.c gateway/server.c gateway/socket.c gateway/spawner.c gateway/spool.c gateway/trees.c
 HEADERS = gateway/*.h
 
 all: $(B)/afcgi

@@ -84,10 +84,9 @@ wait_for_resources(struct cgi *cgi, struct run *run)
 	TAILQ_REMOVE(&cgi->runs, run, entry);
 	TAILQ_INSERT_HEAD(&cgi->queue, run, entry);
 	cgi->nqueue++;
-	cgi->lacking = 1;
 	run_set_state(run, RUN_QUEUED);
 	run_set_alarm(run);
-	(void)event_add(&cgi->retry, &tv);
+	cgi->lacking = event_add(&cgi->retry, &tv) == 0;
 }
 
 static void

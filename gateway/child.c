@@ -7,14 +7,23 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <event2/event.h>
 
 #include "child.h"
 #include "log.h"
 
+/*
+ * s that an unknown exit is kept.  The report of a start comes in a moment;
+ * what is older is another's child (of an orphan, if we are a container's first
+ * process), and its number may be used again.
+ */
+#define EARLY_TIME 10
+
 struct early_exit {
 	SLIST_ENTRY(early_exit) entry;
+	time_t when; /* of a clock that only goes forward */
 	pid_t pid;
 	int status;
 };
@@ -105,7 +114,10 @@ grace_cb(evutil_socket_t fd, short what, void *arg)
 	signal_group(child, SIGKILL);
 	event_free(child->kill);
 	child->kill = NULL;
-	free_if_done(child);
+	if (child->state == CHILD_DEAD && !child->released)
+		child->exited(child->arg);
+	else
+		free_if_done(child);
 }
 
 static void
@@ -127,6 +139,30 @@ child_died(struct child *child, int status)
 		free_if_done(child);
 }
 
+static time_t
+now(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+/* Forgets those that were noted before a time. */
+static void
+forget_early(struct children *children, time_t before)
+{
+	struct early_exit *early, **link = &SLIST_FIRST(&children->early);
+
+	/* newest first */
+	while (*link != NULL && (*link)->when >= before)
+		link = &SLIST_NEXT(*link, entry);
+	while ((early = *link) != NULL) {
+		*link = SLIST_NEXT(early, entry);
+		free(early);
+	}
+}
+
 static void
 note_early_exit(struct children *children, pid_t pid, int status)
 {
@@ -138,8 +174,10 @@ note_early_exit(struct children *children, pid_t pid, int status)
 		log_error("out of memory: exit of process %ld lost", (long)pid);
 		return;
 	}
+	early->when = now();
 	early->pid = pid;
 	early->status = status;
+	forget_early(children, early->when - EARLY_TIME);
 	SLIST_INSERT_HEAD(&children->early, early, entry);
 }
 
@@ -177,17 +215,6 @@ children_init(struct children *children, struct event_base *base)
 	return event_add(&children->sigchld, NULL);
 }
 
-static void
-forget_early(struct children *children)
-{
-	struct early_exit *early;
-
-	while ((early = SLIST_FIRST(&children->early)) != NULL) {
-		SLIST_REMOVE_HEAD(&children->early, entry);
-		free(early);
-	}
-}
-
 void
 children_clear(struct children *children)
 {
@@ -197,7 +224,7 @@ children_clear(struct children *children)
 		signal_group(child, SIGKILL);
 		child_free(child);
 	}
-	forget_early(children);
+	forget_early(children, now() + 1);
 	(void)event_del(&children->sigchld);
 }
 
@@ -234,7 +261,7 @@ child_new(struct children *children, pid_t pid, void (*exited)(void *),
 	children->starting--;
 	dead = pid != -1 && take_early(children, pid, &status);
 	if (children->starting == 0)
-		forget_early(children);
+		forget_early(children, now() + 1);
 	if (pid == -1)
 		return NULL;
 	if ((child = calloc(1, sizeof *child)) == NULL) {
@@ -294,6 +321,12 @@ int
 child_is_dead(const struct child *child)
 {
 	return child->state == CHILD_DEAD;
+}
+
+int
+child_is_ending(const struct child *child)
+{
+	return child->kill != NULL;
 }
 
 int

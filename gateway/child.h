@@ -66,7 +66,8 @@ void children_clear(struct children *);
 void children_expect(struct children *);
 /*
  * A spawn that was expected has ended; pid is -1 if it has started nothing.
- * exited is called once, when the process has been reaped, unless the child
+ * exited is called when the process has been reaped, and again when what is
+ * left of its process group has been killed, unless the child
  * was released before, or was dead already when it was made: child_is_dead is
  * then true at once.  Returns NULL when pid is
  * -1, or with errno ENOMEM after having killed the process.
@@ -79,6 +80,8 @@ void child_kill(struct child *, int64_t grace);
 void child_release(struct child *);
 /* True if the process is dead and its owner has been told. */
 int child_is_dead(const struct child *);
+/* True while its process group has a grace before it gets KILL. */
+int child_is_ending(const struct child *);
 /* True if it died by a signal. */
 int child_was_killed(const struct child *);
 /* Its exit code, or 128 + the signal, as shells count. */

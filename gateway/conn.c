@@ -424,6 +424,12 @@ conn_may_stop(const struct conn *conn)
 	return conn->live == 1 && !conn->multiplexed;
 }
 
+int
+conn_is_own(const struct conn *conn)
+{
+	return conn_may_stop(conn) && !conn->keep;
+}
+
 void
 conn_stop(struct conn *conn)
 {

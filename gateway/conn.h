@@ -108,6 +108,11 @@ void conn_set_alarm(struct conn *, int64_t at);
  * peer's close, may wait behind what is not read.
  */
 int conn_may_stop(const struct conn *);
+/*
+ * And for long: the web server sends this request on it and no other, so only
+ * its own abort can wait behind what is not read.
+ */
+int conn_is_own(const struct conn *);
 void conn_stop(struct conn *);
 void conn_go_on(struct conn *);
 

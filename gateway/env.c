@@ -37,9 +37,9 @@ is_one_of(const char *var, const char *const *names, size_t count)
 
 /*
  * Names that change how a program is loaded or what it runs.  A web server has
- * no reason to send them.  HTTP_PROXY is a client's Proxy header (httpoxy),
- * and the two others with HTTP_ would contradict CONTENT_LENGTH and
- * CONTENT_TYPE (RFC 3875 section 4.1.18).
+ * no reason to send them.  HTTP_PROXY is a client's Proxy header (httpoxy); the
+ * others with HTTP_ would contradict CONTENT_LENGTH and CONTENT_TYPE, or the
+ * body, which has no transfer coding any more (RFC 3875 sections 4.1.18, 4.2).
  */
 static int
 is_dangerous(const char *var)
@@ -53,7 +53,9 @@ is_dangerous(const char *var)
 		"LUA_PATH", "LUA_CPATH", "GCONV_PATH", "LOCPATH", "NLSPATH",
 		"GLIBC_TUNABLES", "GETCONF_DIR", "HOSTALIASES",
 		"RESOLV_HOST_CONF", "HTTP_PROXY", "HTTP_CONTENT_LENGTH",
-		"HTTP_CONTENT_TYPE" };
+		"HTTP_CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", "PHPRC",
+		"PHP_INI_SCAN_DIR", "ZDOTDIR", "OPENSSL_CONF", "PERL5SHELL",
+		"GIT_EXEC_PATH", "GIT_SSH", "GIT_SSH_COMMAND" };
 	size_t i;
 
 	for (i = 0; i < sizeof starts / sizeof starts[0]; i++)
@@ -117,18 +119,26 @@ add(struct builder *b, const char *fmt, ...)
 static char *
 join_values(char *const *vars, size_t count, const char *separator)
 {
-	size_t i, len = 1;
-	char *joined;
+	size_t i, len = 1, separator_len = strlen(separator);
+	const char *value;
+	char *joined, *to;
 
 	for (i = 0; i < count; i++)
-		len += strlen(vars[i]) + strlen(separator);
-	if ((joined = malloc(len)) == NULL)
+		len += strlen(vars[i]) + separator_len;
+	if ((joined = to = malloc(len)) == NULL)
 		return NULL;
-	(void)strlcpy(joined, vars[0], len);
-	for (i = 1; i < count; i++) {
-		(void)strlcat(joined, separator, len);
-		(void)strlcat(joined, strchr(vars[i], '=') + 1, len);
+	for (i = 0; i < count; i++) {
+		value = vars[i];
+		if (i > 0) {
+			value = strchr(value, '=') + 1;
+			memcpy(to, separator, separator_len);
+			to += separator_len;
+		}
+		len = strlen(value);
+		memcpy(to, value, len);
+		to += len;
 	}
+	*to = '\0';
 	return joined;
 }
 
@@ -138,7 +148,7 @@ join_values(char *const *vars, size_t count, const char *separator)
  * servers' configurations expect.
  */
 static void
-add_params(struct builder *b)
+add_params(struct builder *b, int authorizer)
 {
 	char *const *vars = b->params->vars;
 	size_t i, count;
@@ -149,7 +159,10 @@ add_params(struct builder *b)
 			if (params_compare_names(vars[i], vars[i + count]) != 0)
 				break;
 		var = vars[i + count - 1];
-		if (is_left_out(var))
+		/* an authorizer has no input; FastCGI section 6.3 */
+		if (is_left_out(var) ||
+		    (authorizer &&
+			params_compare_names(var, "CONTENT_LENGTH") == 0))
 			continue;
 		if (count > 1 && strncmp(var, "HTTP_", 5) == 0)
 			var = own(b,
@@ -223,7 +236,8 @@ add_own(struct builder *b, const char *const *extra, int authorizer)
 	/* the MUSTs of section 4.1 that a web server may have left out */
 	static const char *const defaults[] = { PATH_DEFAULT,
 		"QUERY_STRING=", "REQUEST_METHOD=GET",
-		"SERVER_PROTOCOL=HTTP/1.0", "SERVER_SOFTWARE=afcgi" };
+		"SERVER_PROTOCOL=HTTP/1.0", "SERVER_SOFTWARE=afcgi",
+		"SERVER_NAME=localhost", "SERVER_PORT=80", "REMOTE_ADDR=" };
 	size_t i;
 
 	add(b, "GATEWAY_INTERFACE=CGI/1.1");
@@ -347,7 +361,7 @@ env_build(struct env *env, const struct params *params,
 	env->owned = b.owned = calloc(most + WORDS_MAX + 3, sizeof *b.owned);
 	if (b.envp == NULL || b.owned == NULL)
 		goto nomem;
-	add_params(&b);
+	add_params(&b, authorizer);
 	add_paths(&b);
 	add_own(&b, extra, authorizer);
 	if (build_argv(env, &b, isindex) == -1 || b.failed)

@@ -84,7 +84,7 @@ add_to_spool(struct request *req, const uint8_t *p, size_t n)
 		return;
 	}
 	if (over_limit(req)) {
-		if (in->flow || !conn_may_stop(req->conn)) {
+		if (in->flow || !conn_is_own(req->conn)) {
 			fail(req, EFBIG);
 			return;
 		}
@@ -221,7 +221,7 @@ input_unstop(struct request *req)
 		return;
 	if (in->spool != NULL) {
 		/* a slow disk goes on by itself; a full one does not */
-		if (over_limit(req) && (in->flow || !conn_may_stop(req->conn)))
+		if (over_limit(req) && (in->flow || !conn_is_own(req->conn)))
 			fail(req, EFBIG);
 		return;
 	}

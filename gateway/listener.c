@@ -1,9 +1,8 @@
 #include <sys/types.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -25,7 +24,6 @@
 
 #define ACCEPT_MAX 64 /* connections accepted in one turn of the loop */
 #define RETRY_TIME 100 /* ms until accepting is tried again */
-#define BACKLOG 4096 /* the system may make it less */
 #define FIRST_FD 3 /* of LISTEN_FDS */
 #define PEER_MAX 128
 
@@ -34,11 +32,7 @@ struct listener {
 	struct listeners *listeners;
 	struct event event;
 	char *name; /* for the log */
-	char *path; /* of a unix socket that was made here, or NULL */
-	dev_t dev; /* of that */
-	ino_t ino;
-	int fd;
-	int family;
+	struct socket socket;
 };
 
 static void
@@ -65,11 +59,24 @@ pause_accepting(struct listeners *all)
 	(void)event_add(&all->retry, &tv);
 }
 
+/* Is there a descriptor for another connection, and are there some left? */
+static int
+has_room(const struct listeners *all)
+{
+	int fd;
+
+	if (all->server->nconns >= (unsigned)all->server->limits->connections)
+		return 0;
+	if ((fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) == -1)
+		return 0;
+	(void)close(fd);
+	return fd < all->max_fd;
+}
+
 void
 listeners_resume(struct listeners *all)
 {
-	if (!all->paused ||
-	    all->server->nconns >= (unsigned)all->server->limits->connections)
+	if (!all->paused || !has_room(all))
 		return;
 	(void)event_del(&all->retry);
 	set_accepting(all, 1);
@@ -82,10 +89,10 @@ retry_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (all->server->nconns >= (unsigned)all->server->limits->connections)
-		pause_accepting(all);
-	else
+	if (has_room(all))
 		listeners_resume(all);
+	else
+		pause_accepting(all);
 }
 
 /* Who is there?  Returns 0 if it may connect. */
@@ -137,7 +144,7 @@ take(struct listener *l, int fd, const struct sockaddr *sa, socklen_t len)
 	char peer[PEER_MAX];
 	int rc;
 
-	if (l->family == AF_UNIX)
+	if (l->socket.family == AF_UNIX)
 		rc = admit_unix(all, fd, peer, sizeof peer);
 	else {
 		rc = admit_tcp(all, sa, len, peer, sizeof peer);
@@ -182,25 +189,56 @@ accept_cb(evutil_socket_t lfd, short what, void *arg)
 	}
 }
 
+/*
+ * The canonical form of an address, malloc'd; NULL with errno EINVAL if it is
+ * none, or ENOMEM.
+ */
+static char *
+canonical_address(const char *text)
+{
+	char buf[INET6_ADDRSTRLEN];
+	uint8_t raw[sizeof(struct in6_addr)];
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		int family = i == 0 ? AF_INET : AF_INET6;
+
+		if (inet_pton(family, text, raw) == 1 &&
+		    inet_ntop(family, raw, buf, sizeof buf) != NULL)
+			return strdup(buf);
+	}
+	errno = EINVAL;
+	return NULL;
+}
+
+static int
+add_address(struct listeners *all, const char *text)
+{
+	char **list;
+
+	list = reallocarray(all->addresses, all->naddresses + 1, sizeof *list);
+	if (list == NULL)
+		return -1;
+	all->addresses = list;
+	if ((list[all->naddresses] = canonical_address(text)) == NULL)
+		return -1;
+	all->naddresses++;
+	return 0;
+}
+
 static int
 split_addresses(struct listeners *all, const char *text)
 {
-	char *copy, *rest, *one, **list;
+	char *copy, *rest, *one;
+	int rc = 0;
 
 	if ((copy = rest = strdup(text)) == NULL)
 		return -1;
-	while ((one = strsep(&rest, ",")) != NULL) {
-		list = reallocarray(all->addresses, all->naddresses + 1,
-		    sizeof *list);
-		if (list == NULL || (one = strdup(one)) == NULL) {
-			free(copy);
-			return -1;
-		}
-		all->addresses = list;
-		list[all->naddresses++] = one;
-	}
+	while (rc == 0 && (one = strsep(&rest, ", \t[]")) != NULL)
+		if (*one != '\0')
+			rc = add_address(all, one);
 	free(copy);
-	return 0;
+	return rc;
 }
 
 int
@@ -212,181 +250,42 @@ listeners_init(struct listeners *all, struct server *server, int max_fd)
 	STAILQ_INIT(&all->list);
 	all->server = server;
 	all->max_fd = max_fd;
-	all->mode = 0660;
-	all->owner = (uid_t)-1;
-	all->group = (gid_t)-1;
+	all->rights.mode = 0660;
+	all->rights.owner = (uid_t)-1;
+	all->rights.group = (gid_t)-1;
 	(void)evtimer_assign(&all->retry, server->base, retry_cb, all);
 	return addresses == NULL ? 0 : split_addresses(all, addresses);
 }
 
-static struct listener *
-listener_new(struct listeners *all, int fd, int family, const char *name)
+/* Takes the socket.  Returns 0, or -1 with errno ENOMEM. */
+static int
+add(struct listeners *all, struct socket *socket, const char *name)
 {
 	struct listener *l;
 
 	if ((l = calloc(1, sizeof *l)) == NULL ||
 	    (l->name = strdup(name)) == NULL) {
 		free(l);
-		(void)close(fd);
-		return NULL;
+		socket_close(socket);
+		return -1;
 	}
 	l->listeners = all;
-	l->fd = fd;
-	l->family = family;
-	(void)event_assign(&l->event, all->server->base, fd,
+	l->socket = *socket;
+	(void)event_assign(&l->event, all->server->base, socket->fd,
 	    EV_READ | EV_PERSIST, accept_cb, l);
 	STAILQ_INSERT_TAIL(&all->list, l, entry);
-	return l;
-}
-
-/* Removes a socket that nobody listens on.  0, or -1 with errno. */
-static int
-remove_dead(const struct sockaddr_un *sun)
-{
-	struct stat st;
-	int fd, rc;
-
-	if (lstat(sun->sun_path, &st) == -1)
-		return errno == ENOENT ? 0 : -1;
-	if (!S_ISSOCK(st.st_mode)) {
-		errno = EEXIST;
-		return -1;
-	}
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
-		return -1;
-	rc = connect(fd, (const struct sockaddr *)sun, sizeof *sun);
-	(void)close(fd);
-	if (rc == -1 && errno == ECONNREFUSED)
-		return unlink(sun->sun_path);
-	errno = EADDRINUSE;
-	return -1;
-}
-
-static const char *
-open_unix(struct listeners *all, const char *path, const char *name)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct listener *l;
-	struct stat st;
-	mode_t mask;
-	int fd, rc, error;
-
-	if (strlcpy(sun.sun_path, path, sizeof sun.sun_path) >=
-	    sizeof sun.sun_path) {
-		errno = 0;
-		return "the socket's path is too long";
-	}
-	if (remove_dead(&sun) == -1)
-		return "cannot use the socket's path";
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		 0)) == -1)
-		return "socket";
-	mask = umask(0777); /* nobody connects before the mode is set */
-	rc = bind(fd, (struct sockaddr *)&sun, sizeof sun);
-	error = errno;
-	(void)umask(mask);
-	if (rc == -1) {
-		(void)close(fd);
-		errno = error;
-		return "bind";
-	}
-	if ((l = listener_new(all, fd, AF_UNIX, name)) == NULL ||
-	    (l->path = strdup(path)) == NULL) {
-		(void)unlink(path);
-		return "out of memory";
-	}
-	if (lstat(path, &st) == 0) { /* what listeners_close may unlink */
-		l->dev = st.st_dev;
-		l->ino = st.st_ino;
-	}
-	if (((all->owner != (uid_t)-1 || all->group != (gid_t)-1) &&
-		chown(path, all->owner, all->group) == -1) ||
-	    chmod(path, all->mode) == -1)
-		return "cannot set the socket's owner or mode";
-	return NULL;
-}
-
-static const char *
-open_tcp(struct listeners *all, char *spec, int family, const char *name)
-{
-	struct addrinfo hints, *res, *ai;
-	char *host = spec, *port = strrchr(spec, ':');
-	const char *wrong;
-	static const int on = 1;
-	int fd = -1, error = 0;
-
-	errno = 0;
-	if (port == NULL)
-		return "a TCP socket needs host:port";
-	*port++ = '\0';
-	/* getaddrinfo takes any number, modulo 65536 */
-	if (port[strspn(port, "0123456789")] == '\0') {
-		(void)strtonum(port, 1, 65535, &wrong);
-		if (wrong != NULL)
-			return "no such port";
-	}
-	if (host[0] == '[' && port - host > 2 && port[-2] == ']') {
-		port[-2] = '\0';
-		host++;
-	}
-	memset(&hints, 0, sizeof hints);
-	hints.ai_family = family;
-	hints.ai_socktype = SOCK_STREAM;
-	hints.ai_flags = AI_PASSIVE;
-	if (getaddrinfo(*host == '\0' || strcmp(host, "*") == 0 ? NULL : host,
-		port, &hints, &res) != 0)
-		return "unknown host or port";
-	for (ai = res; ai != NULL && fd == -1; ai = ai->ai_next) {
-		fd = socket(ai->ai_family,
-		    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd == -1) {
-			error = errno;
-			continue;
-		}
-		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-		if (bind(fd, ai->ai_addr, ai->ai_addrlen) == -1) {
-			error = errno;
-			(void)close(fd);
-			fd = -1;
-		}
-	}
-	freeaddrinfo(res);
-	if (fd == -1) {
-		errno = error;
-		return "bind";
-	}
-	if (listener_new(all, fd, family, name) == NULL)
-		return "out of memory";
-	return NULL;
+	return 0;
 }
 
 const char *
 listeners_open(struct listeners *all, const char *name)
 {
+	struct socket socket;
 	const char *wrong;
-	char *spec;
 
-	if (strncmp(name, "unix:", 5) == 0)
-		return open_unix(all, name + 5, name);
-	if (strncmp(name, "tcp:", 4) != 0 && strncmp(name, "tcp6:", 5) != 0) {
-		errno = 0;
-		return "a socket is unix:/path, tcp:host:port or "
-		       "tcp6:[address]:port";
-	}
-	if ((spec = strdup(strchr(name, ':') + 1)) == NULL)
-		return "out of memory";
-	wrong = open_tcp(all, spec, name[3] == '6' ? AF_INET6 : AF_INET, name);
-	free(spec);
-	return wrong;
-}
-
-static int
-is_listening(int fd)
-{
-	int on = 0;
-	socklen_t len = sizeof on;
-
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on;
+	if ((wrong = socket_open(&socket, name, &all->rights)) != NULL)
+		return wrong;
+	return add(all, &socket, name) == -1 ? "out of memory" : NULL;
 }
 
 static int
@@ -394,9 +293,10 @@ inherit(struct listeners *all, int fd)
 {
 	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof ss;
+	struct socket socket = { .fd = fd };
 	char name[32];
 
-	if (!is_listening(fd)) {
+	if (!socket_is_listening(fd)) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -405,7 +305,8 @@ inherit(struct listeners *all, int fd)
 	    fcntl(fd, F_SETFL, O_NONBLOCK) == -1)
 		return -1;
 	(void)snprintf(name, sizeof name, "descriptor %d", fd);
-	return listener_new(all, fd, ss.ss_family, name) == NULL ? -1 : 0;
+	socket.family = ss.ss_family;
+	return add(all, &socket, name);
 }
 
 int
@@ -432,7 +333,7 @@ listeners_inherit(struct listeners *all)
 	for (i = 0; i < n; i++)
 		if (inherit(all, FIRST_FD + i) == -1)
 			return -1;
-	if (n > 0 || !is_listening(STDIN_FILENO))
+	if (n > 0 || !socket_is_listening(STDIN_FILENO))
 		return n;
 	/* descriptor 0 is to be /dev/null again */
 	if ((fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FIRST_FD)) == -1 ||
@@ -451,7 +352,7 @@ listeners_start(struct listeners *all)
 	struct listener *l;
 
 	STAILQ_FOREACH(l, &all->list, entry) {
-		if (listen(l->fd, BACKLOG) == -1 ||
+		if (listen(l->socket.fd, SOCKET_BACKLOG) == -1 ||
 		    event_add(&l->event, NULL) == -1)
 			return -1;
 		log_info("listening on %s", l->name);
@@ -463,16 +364,11 @@ void
 listeners_close(struct listeners *all)
 {
 	struct listener *l;
-	struct stat st;
 
 	while ((l = STAILQ_FIRST(&all->list)) != NULL) {
 		STAILQ_REMOVE_HEAD(&all->list, entry);
 		(void)event_del(&l->event);
-		(void)close(l->fd);
-		if (l->path != NULL && lstat(l->path, &st) == 0 &&
-		    st.st_dev == l->dev && st.st_ino == l->ino)
-			(void)unlink(l->path);
-		free(l->path);
+		socket_close(&l->socket);
 		free(l->name);
 		free(l);
 	}

@@ -11,6 +11,8 @@
 
 #include <event2/event_struct.h>
 
+#include "socket.h"
+
 struct listener;
 struct server;
 
@@ -20,9 +22,7 @@ struct listeners {
 	struct event retry; /* accepting is tried again */
 	int paused;
 	int max_fd; /* no connection is accepted above this descriptor */
-	mode_t mode; /* of unix sockets that are made */
-	uid_t owner; /* their owner and group; -1: as they are */
-	gid_t group;
+	struct socket_rights rights; /* of unix sockets that are made */
 	const uid_t *uids; /* peers that unix sockets admit; none: all */
 	size_t nuids;
 	char **addresses; /* peers that TCP sockets admit; NULL: all */
@@ -31,14 +31,10 @@ struct listeners {
 
 /*
  * Reads FCGI_WEB_SERVER_ADDRS (FastCGI section 3.2) from the environment.
- * Returns 0, or -1 with errno ENOMEM.
+ * Returns 0, or -1 with errno (EINVAL: an address that is none).
  */
 int listeners_init(struct listeners *, struct server *, int max_fd);
-/*
- * Opens "unix:/path", "tcp:host:port" or "tcp6:[address]:port".  A unix socket
- * that nobody listens on is replaced.  Returns NULL, or a static text that
- * says what is wrong; errno is then 0 or says why.
- */
+/* Opens one, as socket_open does. */
 const char *listeners_open(struct listeners *, const char *socket);
 /*
  * How many sockets a service manager has passed, from descriptor 3 on; see

@@ -33,6 +33,7 @@ static struct {
 	int fd;
 	int debug;
 	int running;
+	int made; /* the file, by this process */
 	int reopen;
 	int stop;
 } log_state = { .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -58,20 +59,30 @@ write_all(int fd, const char *p, size_t len)
 	}
 }
 
+/* *made is set if there was no such file. */
 static int
-open_file(const char *path)
+open_file(const char *path, int *made)
 {
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-	    0640);
+	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
+	int fd;
+
+	fd = open(path, flags | O_CREAT | O_EXCL, 0640);
+	*made = fd != -1;
+	return fd != -1 || errno != EEXIST ? fd : open(path, flags);
 }
 
 static void
 reopen_file(const char *path)
 {
-	int fd;
+	int fd, made;
 
-	if (path == NULL || (fd = open_file(path)) == -1)
+	if (path == NULL)
 		return;
+	if ((fd = open_file(path, &made)) == -1) {
+		log_line(LEVEL_ERROR, "cannot reopen the log: %s",
+		    strerror(errno));
+		return;
+	}
 	(void)close(log_state.fd);
 	log_state.fd = fd;
 }
@@ -144,7 +155,7 @@ log_open(const char *path, int debug)
 	log_state.debug = debug;
 	if (path != NULL) {
 		if ((log_state.path = strdup(path)) == NULL ||
-		    (log_state.fd = open_file(path)) == -1) {
+		    (log_state.fd = open_file(path, &log_state.made)) == -1) {
 			log_state.fd = STDERR_FILENO;
 			return -1;
 		}
@@ -159,6 +170,13 @@ log_open(const char *path, int debug)
 		return -1;
 	}
 	return 0;
+}
+
+int
+log_chown(uid_t uid, gid_t gid)
+{
+	/* another's file, or what a link names, stays another's */
+	return log_state.made ? fchown(log_state.fd, uid, gid) : 0;
 }
 
 void

@@ -10,6 +10,8 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <sys/types.h>
+
 enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
 
 /*
@@ -18,6 +20,11 @@ enum log_level { LEVEL_DEBUG, LEVEL_INFO, LEVEL_WARNING, LEVEL_ERROR };
  * errno when the file cannot be opened or the thread not be started.
  */
 int log_open(const char *path, int debug);
+/*
+ * Gives the file, if log_open has made it, to whom the process will become.
+ * Returns 0, or -1 with errno.
+ */
+int log_chown(uid_t, gid_t);
 /* Has the thread open the file again (after rotation); never blocks. */
 void log_reopen(void);
 /* Writes what is buffered, waits at most a second, ends the thread. */

@@ -233,12 +233,12 @@ open_sockets(int max_fd)
 	int n;
 
 	if (listeners_init(all, &afcgi.server, max_fd) == -1)
-		fail("sockets", strerror(errno));
+		fail("FCGI_WEB_SERVER_ADDRS", strerror(errno));
 	if ((n = listeners_inherit(all)) == -1)
 		fail("inherited socket", strerror(errno));
-	all->mode = o->mode;
-	all->owner = o->owner;
-	all->group = o->group;
+	all->rights.mode = o->mode;
+	all->rights.owner = o->owner;
+	all->rights.group = o->group;
 	all->uids = o->uids;
 	all->nuids = o->nuids;
 	for (i = 0; i < o->nsockets; i++) {
@@ -266,7 +266,8 @@ become_user(void)
 				    "see -u in afcgi(8)");
 		return;
 	}
-	if (initgroups(o->user, o->gid) == -1 || setgid(o->gid) == -1 ||
+	if (log_chown(o->uid, o->gid) == -1 ||
+	    initgroups(o->user, o->gid) == -1 || setgid(o->gid) == -1 ||
 	    setuid(o->uid) == -1)
 		fail(o->user, strerror(errno));
 }
@@ -304,6 +305,9 @@ start(void)
 		fail(o->log_file != NULL ? o->log_file : "log",
 		    strerror(errno));
 	become_user();
+	if (access(o->spool_dir, W_OK | X_OK) == -1)
+		log_warning("no large input can be kept: %s: %s", o->spool_dir,
+		    strerror(errno));
 	afcgi.spawn.trees = &o->trees;
 	afcgi.spawn.extra = (const char *const *)o->extra;
 	afcgi.spawn.isindex = o->isindex;

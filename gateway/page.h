@@ -13,7 +13,7 @@
  * length.  503 carries Retry-After.
  */
 size_t page_write(char buf[PAGE_SIZE_MAX], int status);
-/* The reason phrase of RFC 9110 section 15, or NULL if we never send it. */
+/* The reason phrase of RFC 9110 section 15, or "Unknown". */
 const char *page_reason(int status);
 
 #endif

@@ -183,9 +183,7 @@ read_status(struct response *r, struct scan *s, const char *p)
 		return wrong(r, "a Status that cannot end a response");
 	s->status = status;
 	p += 3 + strspn(p + 3, " \t");
-	if (*p == '\0' && page_reason(status) != NULL)
-		p = page_reason(status);
-	s->reason = p;
+	s->reason = *p == '\0' ? page_reason(status) : p;
 	return 0;
 }
 
@@ -225,6 +223,8 @@ read_length(struct response *r, struct scan *s, const char *value)
 {
 	const char *error;
 
+	if (*value == '\0')
+		return 0; /* as good as none */
 	s->length = strtonum(value, 0, INT64_MAX, &error);
 	if (error != NULL || value[strspn(value, "0123456789")] != '\0' ||
 	    (s->content_length != NULL &&
@@ -369,8 +369,8 @@ decide(struct response *r, struct scan *s, int nginx,
 		}
 		n = s->status == 0 ?
 		    asprintf(&header, "%s\r\n", s->out) :
-		    asprintf(&header, "Status: %d%s%s\r\n%s%s%s%s\r\n",
-			s->status, s->reason[0] == '\0' ? "" : " ", s->reason,
+		    asprintf(&header, "Status: %d %s\r\n%s%s%s%s\r\n",
+			s->status, s->reason,
 			s->location != NULL ? "Location: " : "",
 			s->location != NULL ? s->location : "",
 			s->location != NULL ? "\r\n" : "", s->out);

@@ -58,6 +58,9 @@ is_over(const struct run *run)
 		return 0;
 	if (run->child != NULL && !child_is_dead(run->child))
 		return 0;
+	/* to close its input now would look like the input's end */
+	if (run->child != NULL && child_is_ending(run->child))
+		return 0;
 	return run->state == RUN_KILLED || (run->out == -1 && run->err == -1);
 }
 
@@ -79,7 +82,8 @@ run_free_if_over(struct run *run)
 	event_active(&run->timer, EV_TIMEOUT, 0);
 }
 
-static void timer_cb(evutil_socket_t fd, short what, void *arg);
+static void timer_cb(evutil_socket_t, short, void *);
+static int64_t next_limit(const struct run *, const char **);
 
 struct run *
 run_new(struct cgi *cgi, struct request *req)
@@ -205,7 +209,7 @@ leave_request(struct run *run, enum run_state state)
 		(void)event_del(&run->in_event);
 	if (run->out != -1)
 		(void)event_add(&run->out_event, NULL); /* to be discarded */
-	run->progress = server_now();
+	run->progress = run->ended = server_now();
 }
 
 void
@@ -251,7 +255,7 @@ end_request(struct run *run)
 		    "%s: killed by signal %u: response cut", run->name,
 		    code - 128);
 		request_cut(req, code);
-	} else if (run->chunked != NULL &&
+	} else if (run->chunked != NULL && !run->discard &&
 	    run->chunked->state != CHUNKED_DONE) {
 		request_log(req, LEVEL_WARNING,
 		    "%s: a chunked body without its end: response cut",
@@ -269,12 +273,13 @@ end_request(struct run *run)
 void
 run_finish(struct run *run)
 {
+	const char *what;
 	char why[32];
 
 	if (run->state != RUN_ENDING)
 		return;
 	if (!child_is_dead(run->child) &&
-	    server_now() - run->progress < EXIT_WAIT) {
+	    next_limit(run, &what) > server_now()) {
 		run_set_alarm(run);
 		return;
 	}
@@ -313,7 +318,8 @@ run_aborted(struct request *req)
 	run->req = NULL;
 	if (run->state == RUN_ENDING && run->header_sent && run->in == -1)
 		leave_request(run, RUN_LINGER);
-	else if (run->state == RUN_BODY && run->discard)
+	else if (run->state == RUN_BODY && run->discard && run->header_sent &&
+	    run->in == -1)
 		leave_request(run, RUN_DETACHED);
 	else {
 		log_debug("script %s: client gone",
@@ -360,17 +366,25 @@ next_limit(const struct run *run, const char **what)
 		}
 		return at;
 	case RUN_ENDING:
-		return run->progress + EXIT_WAIT;
+		at = sooner(at, run->progress + EXIT_WAIT);
+		if (run->idle_time > 0)
+			at = sooner(at, run->ended + run->idle_time);
+		return at;
 	case RUN_LINGER:
 		/*
 		 * A living process may go on, unless it waits for input that
-		 * will not come; its children may not hold us.
+		 * will not come, or writes what nobody wants; its children may
+		 * not hold us.
 		 */
-		if (child_is_dead(run->child) || run->in != -1)
-			at = sooner(at, run->progress + limits->linger);
-		return at;
+		*what = "linger";
+		if (child_is_dead(run->child))
+			return run->progress + limits->linger;
+		if (run->in != -1 || run->out != -1)
+			return run->ended + limits->linger;
+		return INT64_MAX;
 	case RUN_DETACHED:
-		return sooner(at, run->progress + limits->linger);
+		*what = "linger";
+		return run->progress + limits->linger;
 	default:
 		return INT64_MAX;
 	}

@@ -74,6 +74,7 @@ struct run {
 	int64_t errors_seen; /* bytes of stderr in all */
 	int64_t began; /* server_now() */
 	int64_t progress; /* the last byte in or out */
+	int64_t ended; /* the response, or the request */
 	int64_t alarm; /* when timer goes off; 0: never */
 	int64_t header_time; /* ms, as in struct limits */
 	int64_t idle_time;

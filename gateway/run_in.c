@@ -71,8 +71,10 @@ run_input(struct request *req, const uint8_t *p, size_t len)
 		run->progress = server_now();
 	else
 		n = 0;
-	if ((size_t)n < len && event_add(&run->in_event, NULL) == -1)
+	if ((size_t)n < len && event_add(&run->in_event, NULL) == -1) {
 		run_close(&run->in, &run->in_event);
+		return len;
+	}
 	return (size_t)n;
 }
 
@@ -88,6 +90,7 @@ run_input_end(struct request *req)
 	struct run *run = request_context(req);
 
 	run_close(&run->in, &run->in_event);
+	run_check_complete(run);
 	run_finish(run);
 }
 

@@ -188,6 +188,16 @@ header_bytes(struct run *run, uint8_t *p, size_t len)
 }
 
 static void
+end_output(struct run *run)
+{
+	if (run->state < RUN_ENDING) {
+		run->progress = run->ended = server_now();
+		run_set_state(run, RUN_ENDING);
+	}
+	run_finish(run);
+}
+
+static void
 out_ended(struct run *run)
 {
 	run_close(&run->out, &run->out_event);
@@ -195,9 +205,7 @@ out_ended(struct run *run)
 		run_free_if_over(run);
 		return;
 	}
-	run->progress = server_now();
-	run_set_state(run, RUN_ENDING);
-	run_finish(run);
+	end_output(run);
 }
 
 /*
@@ -230,6 +238,20 @@ read_through(struct run *run, int fd)
 	return n;
 }
 
+/*
+ * By its own framing the response may be whole though the script keeps its
+ * output open: an HTTP server of a sort, waiting for another request.
+ */
+void
+run_check_complete(struct run *run)
+{
+	if (run->state == RUN_BODY && run->header_sent && !run->discard &&
+	    run->in == -1 && run->pending == NULL &&
+	    (run->body_left == 0 ||
+		(run->chunked != NULL && run->chunked->state == CHUNKED_DONE)))
+		end_output(run);
+}
+
 static void
 out_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -248,12 +270,13 @@ out_cb(evutil_socket_t fd, short what, void *arg)
 		out_ended(run);
 		return;
 	}
-	if (run->req != NULL)
+	if (run->state <= RUN_BODY)
 		run->progress = server_now();
 	if (run->state == RUN_HEADER)
 		header_bytes(run, scratch, (size_t)n);
 	else if (run->state == RUN_BODY && !through)
 		send_body(run, scratch, (size_t)n);
+	run_check_complete(run);
 }
 
 void
@@ -286,5 +309,7 @@ run_writable(struct request *req)
 		request_log(req, LEVEL_ERROR, "%s: %s", run->name,
 		    strerror(errno));
 		run_fail(run, 503);
+		return;
 	}
+	run_check_complete(run);
 }

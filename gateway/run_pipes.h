@@ -19,6 +19,8 @@ void run_assign_err(struct run *);
 void run_bad_header(struct run *, const char *why);
 /* The header need not be held back any more. */
 void run_release(struct run *);
+/* Ends the output if all of the response has been sent. */
+void run_check_complete(struct run *);
 /* In ENDING: ends the request as soon as that may be. */
 void run_finish(struct run *);
 /* Takes what is in the pipe of standard error now. */

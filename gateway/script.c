@@ -90,16 +90,20 @@ static int
 check_file(struct walk *walk, const struct stat *st)
 {
 	struct script *script = walk->script;
+	int mode;
 
 	if (!S_ISREG(st->st_mode))
 		return refuse(walk, 403, "not a regular file");
 	if (st->st_mode & S_IWOTH)
 		return refuse(walk, 403, "writable by everybody");
 	script->interpreter = trees_interpreter(walk->trees, walk->path);
-	if (access(walk->path, script->interpreter != NULL ? R_OK : X_OK) == -1)
+	mode = script->interpreter != NULL ? R_OK : X_OK;
+	if (access(walk->path, mode) == -1) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return refuse(walk, 404, "no such script");
 		return refuse(walk, 403,
-		    script->interpreter != NULL ? "not readable" :
-						  "not executable");
+		    mode == R_OK ? "not readable" : "not executable");
+	}
 	if ((script->filename = strdup(walk->path)) == NULL)
 		return refuse(walk, 500, "out of memory");
 	return 0;
@@ -146,7 +150,8 @@ is_name(const char *p, size_t len, const char *name)
  * that follows the script.  Returns 0, or a status.
  */
 static int
-walk_down(struct walk *walk, const char *rest, const char **info)
+walk_down(struct walk *walk, const char *rest, const char *more,
+    const char **info)
 {
 	struct stat st = { .st_mode = 0 };
 	size_t len;
@@ -157,6 +162,7 @@ walk_down(struct walk *walk, const char *rest, const char **info)
 		return refuse(walk, 404, "path too long");
 	walk->len = strcmp(walk->path, "/") == 0 ? 0 : len;
 	walk->is_index = 0;
+	walk->more = more;
 	*info = rest;
 	if (walk->tree->is_file) {
 		if (stat(walk->path, &st) == -1)
@@ -192,23 +198,85 @@ walk_down(struct walk *walk, const char *rest, const char **info)
 	}
 }
 
+static int
+hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+	const char *p = c == '\0' ? NULL : strchr(digits, c);
+
+	if (p == NULL)
+		return -1;
+	return (int)(p - digits) < 16 ? (int)(p - digits) :
+					(int)(p - digits) - 6;
+}
+
+/* The byte that the three at p stand for in a URI, or -1. */
+static int
+decode_byte(const char *p)
+{
+	int high, low;
+
+	if (p[0] != '%' || (high = hex_digit(p[1])) == -1 ||
+	    (low = hex_digit(p[2])) == -1)
+		return -1;
+	return high << 4 | low;
+}
+
+/*
+ * Is `path' the percent-encoded form of what the decoded `name' ends with?
+ * They are compared from their ends to where they differ.
+ */
+static int
+is_encoded(const char *path, const char *name)
+{
+	const char *p = path + strlen(path), *n = name + strlen(name);
+
+	while (p > path && n > name) {
+		p--;
+		n--;
+		if (*p != *n)
+			return p - path >= 2 &&
+			    decode_byte(p - 2) == (unsigned char)*n;
+	}
+	return 0;
+}
+
+static void
+decode(char *path)
+{
+	char *to = path;
+	int byte;
+
+	for (; *path != '\0'; path++) {
+		/* a NUL stays as it is: no file has such a name */
+		if ((byte = decode_byte(path)) > 0) {
+			*to++ = (char)byte;
+			path += 2;
+		} else
+			*to++ = *path;
+	}
+	*to = '\0';
+}
+
 /*
  * Apache's mod_proxy_fcgi sends "proxy:fcgi://host:port/path?query", also
- * "proxy:balancer://name/path"; the path is what is meant.
+ * "proxy:balancer://name/path"; the path is what is meant.  From ProxyPass it
+ * comes encoded, from SetHandler decoded; SCRIPT_NAME always decoded.
  */
 static char *
-plain_filename(const char *name)
+plain_filename(const char *given, const char *name)
 {
 	const char *p;
+	char *path;
 
-	if (strncmp(name, "proxy:", 6) != 0)
-		return strdup(name);
-	if ((p = strstr(name, "://")) == NULL ||
+	if (strncmp(given, "proxy:", 6) != 0 ||
+	    (p = strstr(given, "://")) == NULL ||
 	    (p = strchr(p + 3, '/')) == NULL)
-		return strdup(name);
-	while (p[1] == '/') /* of "fcgi://localhost//usr/lib" */
-		p++;
-	return strndup(p, strcspn(p, "?"));
+		return strdup(given);
+	path = strndup(p, strcspn(p, "?"));
+	if (path != NULL && is_encoded(path, name))
+		decode(path);
+	return path;
 }
 
 /*
@@ -233,117 +301,111 @@ make_name(const struct walk *walk, const char *name, const char *end)
 	return strndup(name, len);
 }
 
-/* SCRIPT_FILENAME says it. */
-static int
-find_by_filename(struct walk *walk, const struct params *params,
-    const char *given)
+/*
+ * The walk has found the script, and `info' is left of the path.  What is
+ * called SCRIPT_NAME and PATH_INFO then?
+ */
+static void
+set_names(struct walk *walk, const char *name, const char *sent_info,
+    const char *info)
 {
 	struct script *script = walk->script;
-	const char *rest = "", *info = "", *name, *sent_info, *more;
-	char *filename, *full;
+	const char *more;
+	char *full;
+
+	/* lighttpd: the script's own name was in PATH_INFO */
+	more = walk->more == NULL && sent_info != NULL ? sent_info : "";
+	if (asprintf(&full, "%s%s", name, more) == -1)
+		return; /* script_find notices */
+	script->script_name = make_name(walk, full, info);
+	free(full);
+	/* what the web server sent wins if it named the file itself */
+	script->path_info = strdup(
+	    *info == '\0' && *more == '\0' && sent_info != NULL ? sent_info :
+								  info);
+}
+
+/* SCRIPT_FILENAME says it. */
+static int
+find_by_filename(struct walk *walk, const char *given, const char *name,
+    const char *sent_info)
+{
+	const char *rest = "", *info = "";
+	char *filename;
 	int status;
 
-	if ((filename = plain_filename(given)) == NULL)
+	if ((filename = plain_filename(given, name)) == NULL)
 		return refuse(walk, 500, "out of memory");
 	walk->tree = trees_of_path(walk->trees, filename, &rest);
-	if (walk->tree == NULL) {
+	if (walk->tree == NULL)
 		status = refuse(walk, 403,
 		    "SCRIPT_FILENAME is outside the script trees: %s",
 		    filename);
-		free(filename);
-		return status;
-	}
-	name = params_get(params, "SCRIPT_NAME");
-	if (name == NULL)
-		name = "";
-	sent_info = params_get(params, "PATH_INFO");
-	if (sent_info != NULL && *sent_info == '\0')
-		sent_info = NULL;
-	walk->more = sent_info;
-	if ((status = walk_down(walk, rest, &info)) == 0) {
-		/* lighttpd: the script's own name was in PATH_INFO */
-		more = walk->more == NULL && sent_info != NULL ? sent_info : "";
-		if (asprintf(&full, "%s%s", name, more) == -1)
-			full = NULL;
-		else
-			script->script_name = make_name(walk, full, info);
-		free(full);
-		/* what the web server sent wins if it named the file itself */
-		script->path_info =
-		    strdup(*info == '\0' && *more == '\0' && sent_info != NULL ?
-			    sent_info :
-			    info);
-	}
+	else if ((status = walk_down(walk, rest, sent_info, &info)) == 0)
+		set_names(walk, name, sent_info, info);
 	free(filename);
 	return status;
 }
 
 /* SCRIPT_NAME, and perhaps PATH_INFO, say it. */
 static int
-find_by_uri(struct walk *walk, const struct params *params)
+find_by_uri(struct walk *walk, const char *root, const char *name,
+    const char *sent_info)
 {
-	struct script *script = walk->script;
-	const char *root, *name, *sent_info, *rest = "", *info = "";
-	char *uri, *path;
+	const char *rest = "", *info = "";
+	char *path;
 	int status;
 
-	name = params_get(params, "SCRIPT_NAME");
-	sent_info = params_get(params, "PATH_INFO");
-	if (name == NULL && sent_info == NULL)
-		return refuse(walk, 404,
-		    "neither SCRIPT_FILENAME nor SCRIPT_NAME was sent");
-	/*
-	 * Some call the prefix SCRIPT_NAME and the script PATH_INFO; with most
-	 * PATH_INFO is what follows the script.  Together they are the same
-	 * path for both.
-	 */
-	if (asprintf(&uri, "%s%s", name == NULL ? "" : name,
-		sent_info == NULL ? "" : sent_info) == -1)
+	if (asprintf(&path, "%s%s", root, name) == -1)
 		return refuse(walk, 500, "out of memory");
-	root = params_get(params, "DOCUMENT_ROOT");
-	if (asprintf(&path, "%s%s", root == NULL ? "" : root, uri) == -1) {
-		free(uri);
-		return refuse(walk, 500, "out of memory");
-	}
-	status = refuse(walk, 404, "no script tree for the URI %s", uri);
-	walk->tree = root == NULL || root[0] != '/' ?
-	    NULL :
-	    trees_of_path(walk->trees, path, &rest);
+	status = refuse(walk, 404, "no script tree for the URI %s", name);
+	walk->tree =
+	    root[0] != '/' ? NULL : trees_of_path(walk->trees, path, &rest);
 	if (walk->tree != NULL)
-		status = walk_down(walk, rest, &info);
+		status = walk_down(walk, rest, sent_info, &info);
 	/* with nginx's alias DOCUMENT_ROOT and the URI do not go together */
 	if (status == 404 &&
-	    (walk->tree = trees_of_uri(walk->trees, uri, &rest)) != NULL)
-		status = walk_down(walk, rest, &info);
-	if (status == 0) {
-		script->path_info = strdup(info);
-		script->script_name = make_name(walk, uri, info);
-	}
+	    (walk->tree = trees_of_uri(walk->trees, name, &rest)) != NULL)
+		status = walk_down(walk, rest, sent_info, &info);
+	if (status == 0)
+		set_names(walk, name, sent_info, info);
 	free(path);
-	free(uri);
 	return status;
+}
+
+/* A parameter's value, "" if it was not sent. */
+static const char *
+get(const struct params *params, const char *name)
+{
+	const char *value = params_get(params, name);
+
+	return value == NULL ? "" : value;
 }
 
 int
 script_find(const struct trees *trees, const struct params *params,
     struct script *script)
 {
-	struct walk walk;
-	const char *filename;
+	const char *filename = get(params, "SCRIPT_FILENAME");
+	const char *name = get(params, "SCRIPT_NAME");
+	const char *info = get(params, "PATH_INFO");
+	struct walk walk = { .trees = trees, .script = script };
 	int status;
 
 	memset(script, 0, sizeof *script);
-	walk.trees = trees;
-	walk.script = script;
-	walk.tree = NULL;
-	walk.path[0] = '\0';
-	walk.more = NULL;
-	walk.len = 0;
-	filename = params_get(params, "SCRIPT_FILENAME");
-	if (filename != NULL && filename[0] != '\0')
-		status = find_by_filename(&walk, params, filename);
+	if (*info == '\0')
+		info = NULL;
+	if (*filename != '\0')
+		status = find_by_filename(&walk, filename, name, info);
+	else if (*name == '\0' && info == NULL)
+		status = refuse(&walk, 404,
+		    "neither SCRIPT_FILENAME nor SCRIPT_NAME was sent");
+	else if (*name == '\0') /* the root of all is the script tree */
+		status = find_by_uri(&walk, get(params, "DOCUMENT_ROOT"), info,
+		    NULL);
 	else
-		status = find_by_uri(&walk, params);
+		status = find_by_uri(&walk, get(params, "DOCUMENT_ROOT"), name,
+		    info);
 	if (status == 0 &&
 	    (script->script_name == NULL || script->path_info == NULL))
 		status = refuse(&walk, 500, "out of memory");

@@ -20,6 +20,8 @@
 #include "env.h"
 #include "spawner.h"
 
+#define REPORT_FD 3 /* of the child, until exec */
+
 struct pipes {
 	int in[2];
 	int out[2];
@@ -110,13 +112,23 @@ static void __attribute__((noreturn)) run(const struct pipes *p,
 	struct sigaction standard;
 	sigset_t none;
 	size_t i;
-	int error;
+	int error, report = p->report[1];
 
 	(void)setsid();
 	if (dup2(p->in[0], STDIN_FILENO) == -1 ||
 	    dup2(p->out[1], STDOUT_FILENO) == -1 ||
-	    dup2(p->err[1], STDERR_FILENO) == -1 || chdir(dir) == -1 ||
-	    setrlimit(RLIMIT_NOFILE, nofile) == -1)
+	    dup2(p->err[1], STDERR_FILENO) == -1)
+		goto failed;
+	/*
+	 * exec would close the others too, but it may hang, and nobody else's
+	 * pipe may depend on that.
+	 */
+	if (report != REPORT_FD &&
+	    dup3(report, REPORT_FD, O_CLOEXEC) == REPORT_FD)
+		report = REPORT_FD;
+	if (report == REPORT_FD)
+		(void)close_range(REPORT_FD + 1, ~0U, 0);
+	if (chdir(dir) == -1 || setrlimit(RLIMIT_NOFILE, nofile) == -1)
 		goto failed;
 	memset(&standard, 0, sizeof standard);
 	standard.sa_handler = SIG_DFL;
@@ -127,7 +139,7 @@ static void __attribute__((noreturn)) run(const struct pipes *p,
 	(void)execve(env->argv[0], env->argv, env->envp);
 failed:
 	error = errno;
-	(void)!write(p->report[1], &error, sizeof error);
+	(void)!write(report, &error, sizeof error);
 	_exit(127);
 }
 

@@ -23,7 +23,13 @@
 #include "pool.h"
 #include "spool.h"
 
-enum spool_state { SPOOL_IDLE, SPOOL_WRITING, SPOOL_READING, SPOOL_MOVING };
+enum spool_state {
+	SPOOL_IDLE,
+	SPOOL_WRITING,
+	SPOOL_READING,
+	SPOOL_MOVING, /* nothing to do but to come back */
+	SPOOL_CLOSING
+};
 
 struct spool {
 	struct job job;
@@ -47,6 +53,13 @@ struct spool {
 
 static void work(struct job *);
 static void done(struct job *);
+
+static void
+start(struct spool *spool, enum spool_state state)
+{
+	spool->state = state;
+	pool_submit(spool->pool, &spool->job);
+}
 
 struct spool *
 spool_new(struct pool *pool, const char *dir, int64_t *total,
@@ -84,8 +97,10 @@ spool_free(struct spool *spool)
 	spool->arg = NULL;
 	if (spool->state != SPOOL_IDLE)
 		return; /* done() calls again */
-	if (spool->fd != -1)
-		(void)close(spool->fd);
+	if (spool->fd != -1) {
+		start(spool, SPOOL_CLOSING);
+		return;
+	}
 	if (spool->tail != NULL)
 		evbuffer_free(spool->tail);
 	if (spool->io != NULL)
@@ -178,14 +193,11 @@ work(struct job *job)
 		rc = write_file(spool);
 	else if (spool->state == SPOOL_READING)
 		rc = read_file(spool);
+	else if (spool->state == SPOOL_CLOSING) {
+		(void)close(spool->fd); /* which may take its time */
+		spool->fd = -1;
+	}
 	spool->error = rc == -1 ? errno : 0;
-}
-
-static void
-start(struct spool *spool, enum spool_state state)
-{
-	spool->state = state;
-	pool_submit(spool->pool, &spool->job);
 }
 
 /* Gives the spool its next job, if there is one. */
@@ -237,6 +249,10 @@ done(struct job *job)
 	struct spool *spool = (struct spool *)(void *)job;
 
 	if (spool->arg == NULL || spool->error != 0) {
+		if (spool->state == SPOOL_CLOSING && spool->fd != -1) {
+			(void)close(spool->fd); /* the pool has ended */
+			spool->fd = -1;
+		}
 		spool->state = SPOOL_IDLE;
 		if (spool->arg == NULL)
 			spool_free(spool);

@@ -98,20 +98,43 @@ trees_clear(struct trees *trees)
 	}
 }
 
-/* True if path is dir or lies below it; *rest is what follows dir. */
+/* Skips slashes, and components that are ".". */
+static const char *
+skip_nothing(const char *p)
+{
+	for (;;) {
+		if (*p == '/')
+			p++;
+		else if (p[0] == '.' && (p[1] == '/' || p[1] == '\0'))
+			p++;
+		else
+			return p;
+	}
+}
+
+/*
+ * True if path is dir or lies below it, by its letters; *rest is what follows.
+ * Several slashes are one, as for the system.
+ */
 static int
 is_below(const char *path, const char *dir, const char **rest)
 {
-	size_t len = strlen(dir);
+	size_t len;
 
-	if (strncmp(path, dir, len) != 0)
+	if (*path != '/')
 		return 0;
-	if (len > 0 && dir[len - 1] == '/') {
-		*rest = path + len - 1;
-		return 1;
+	for (;;) {
+		*rest = path;
+		dir = skip_nothing(dir);
+		if (*dir == '\0')
+			return 1;
+		path = skip_nothing(path);
+		len = strcspn(dir, "/");
+		if (strcspn(path, "/") != len || memcmp(path, dir, len) != 0)
+			return 0;
+		path += len;
+		dir += len;
 	}
-	*rest = path + len;
-	return path[len] == '/' || path[len] == '\0';
 }
 
 const struct tree *

@@ -10,6 +10,9 @@
 
 set -u
 build=$1
+AFCGI_TOP=$(pwd)
+LSAN_OPTIONS=${LSAN_OPTIONS:-print_suppressions=0}
+export AFCGI_TOP LSAN_OPTIONS
 results=$build/results.db
 rm -f "$results"
 kyua -v parallelism=2 test -k "$build/tests/Kyuafile" -r "$results" \
