@@ -23,13 +23,15 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -pthread \
 LIBS = $(LDFLAGS) -pthread $$(pkg-config --libs $(LIBRARIES)) -lm
 
 # All of gateway/ but main.c.
-GATEWAY = gateway/cgi.c gateway/child.c gateway/chunked.c gateway/conn.c \
-	gateway/env.c gateway/input.c gateway/limits.c gateway/listener.c \
-	gateway/log.c gateway/options.c gateway/output.c gateway/outq.c \
-	gateway/page.c gateway/params.c gateway/pool.c gateway/reader.c \
-	gateway/records.c gateway/request.c gateway/response.c gateway/run.c \
+GATEWAY = gateway/cgi.c gateway/child.c gateway/chunked.c gateway/clock.c \
+	gateway/conn.c gateway/conn_clock.c gateway/env.c gateway/input.c \
+	gateway/limits.c gateway/listener.c gateway/log.c gateway/options.c \
+	gateway/output.c gateway/outq.c gateway/page.c gateway/params.c \
+	gateway/pool.c gateway/reader.c gateway/records.c gateway/request.c \
+	gateway/response.c gateway/run.c gateway/run_clock.c \
 	gateway/run_err.c gateway/run_in.c gateway/run_out.c \
-	gateway/script.c gateway/server.c gateway/socket.c gateway/spawner.c gateway/spool.c gateway/trees.c
+	gateway/script.c gateway/server.c gateway/socket.c \
+	gateway/spawner.c gateway/spool.c gateway/trees.c
 HEADERS = gateway/*.h
 
 all: $(B)/afcgi

@@ -71,18 +71,27 @@ child_gone(void *arg)
 	start_next(cgi);
 }
 
-/* Resources were lacking: back to the head of the queue, and pause. */
+/* Resources were lacking: back into the queue, and pause. */
 static void
 wait_for_resources(struct cgi *cgi, struct run *run)
 {
 	static const struct timeval tv = { 0, RETRY_TIME * 1000 };
+	struct run *next;
 
 	if (!run->no_slot)
 		request_log(run->req, LEVEL_WARNING,
 		    "cannot start a script: %s", strerror(run->spawn->error));
 	run->no_slot = 1;
 	TAILQ_REMOVE(&cgi->runs, run, entry);
-	TAILQ_INSERT_HEAD(&cgi->queue, run, entry);
+	/* its turn is that of its age */
+	TAILQ_FOREACH(next, &cgi->queue, entry) {
+		if (next->began >= run->began)
+			break;
+	}
+	if (next != NULL)
+		TAILQ_INSERT_BEFORE(next, run, entry);
+	else
+		TAILQ_INSERT_TAIL(&cgi->queue, run, entry);
 	cgi->nqueue++;
 	run_set_state(run, RUN_QUEUED);
 	run_set_alarm(run);

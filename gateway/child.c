@@ -7,23 +7,23 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <event2/event.h>
 
 #include "child.h"
+#include "clock.h"
 #include "log.h"
 
 /*
- * s that an unknown exit is kept.  The report of a start comes in a moment;
+ * ms that an unknown exit is kept.  The report of a start comes in a moment;
  * what is older is another's child (of an orphan, if we are a container's first
  * process), and its number may be used again.
  */
-#define EARLY_TIME 10
+#define EARLY_TIME 10000
 
 struct early_exit {
 	SLIST_ENTRY(early_exit) entry;
-	time_t when; /* of a clock that only goes forward */
+	int64_t when; /* clock_now() */
 	pid_t pid;
 	int status;
 };
@@ -139,18 +139,9 @@ child_died(struct child *child, int status)
 		free_if_done(child);
 }
 
-static time_t
-now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
-}
-
 /* Forgets those that were noted before a time. */
 static void
-forget_early(struct children *children, time_t before)
+forget_early(struct children *children, int64_t before)
 {
 	struct early_exit *early, **link = &SLIST_FIRST(&children->early);
 
@@ -174,7 +165,7 @@ note_early_exit(struct children *children, pid_t pid, int status)
 		log_error("out of memory: exit of process %ld lost", (long)pid);
 		return;
 	}
-	early->when = now();
+	early->when = clock_now();
 	early->pid = pid;
 	early->status = status;
 	forget_early(children, early->when - EARLY_TIME);
@@ -224,7 +215,7 @@ children_clear(struct children *children)
 		signal_group(child, SIGKILL);
 		child_free(child);
 	}
-	forget_early(children, now() + 1);
+	forget_early(children, INT64_MAX);
 	(void)event_del(&children->sigchld);
 }
 
@@ -261,7 +252,7 @@ child_new(struct children *children, pid_t pid, void (*exited)(void *),
 	children->starting--;
 	dead = pid != -1 && take_early(children, pid, &status);
 	if (children->starting == 0)
-		forget_early(children, now() + 1);
+		forget_early(children, INT64_MAX);
 	if (pid == -1)
 		return NULL;
 	if ((child = calloc(1, sizeof *child)) == NULL) {
@@ -297,8 +288,7 @@ child_kill(struct child *child, int64_t grace)
 	signal_group(child, SIGTERM);
 	/* a stopped process would never see it */
 	signal_group(child, SIGCONT);
-	tv.tv_sec = (time_t)(grace / 1000);
-	tv.tv_usec = (suseconds_t)(grace % 1000 * 1000);
+	tv = clock_timeval(grace);
 	child->kill = evtimer_new(child->children->base, grace_cb, child);
 	if (child->kill == NULL || evtimer_add(child->kill, &tv) == -1) {
 		signal_group(child, SIGKILL);

@@ -1,6 +1,6 @@
 /*
- * Life and events of a connection.  See records.c for what comes in and
- * output.c for what goes out.
+ * Life and events of a connection.  See records.c for what comes in, output.c
+ * for what goes out, and conn_clock.c for what comes of waiting.
  */
 #include <sys/types.h>
 #include <sys/queue.h>
@@ -17,15 +17,13 @@
 
 #include <event2/event.h>
 
+#include "clock.h"
 #include "conn.h"
 #include "limits.h"
 #include "output.h"
 #include "records.h"
 #include "request.h"
 #include "server.h"
-
-#define STOP_TIME 50 /* ms that a connection is stopped for a slow script */
-#define CLOSE_TIME 30000 /* ms without progress that closing may take */
 
 RB_GENERATE(request_tree, request, by_id, request_compare)
 
@@ -164,94 +162,11 @@ write_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	output_wake(conn);
 	if (conn->state == CONN_CLOSING)
-		conn->closing_since = server_now(); /* the peer reads */
+		conn->closing_since = clock_now(); /* the peer reads */
 	if (conn->state == CONN_CLOSING && conn->outq.bytes == 0)
 		written_all(conn);
 	else if (conn->state != CONN_DEAD)
 		conn_update_reading(conn);
-}
-
-static int64_t
-sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Does what is due; returns when something will be next. */
-static int64_t
-run_alarms(struct conn *conn, int64_t now)
-{
-	const struct limits *limits = conn->server->limits;
-	struct request *req, *next_req;
-	int64_t next = now + limits->conn_idle, at;
-
-	while ((req = TAILQ_FIRST(&conn->half_open)) != NULL) {
-		at = req->began + limits->params_time;
-		if (at > now) {
-			next = sooner(next, at);
-			break;
-		}
-		request_late(req);
-	}
-	if (conn->nstopped > 0) {
-		at = conn->stopped_since + STOP_TIME;
-		if (at > now)
-			next = sooner(next, at);
-		else
-			RB_FOREACH_SAFE(req, request_tree, &conn->requests,
-			    next_req)
-				input_unstop(req);
-	}
-	if (conn->state == CONN_OPEN && conn->live == 0) {
-		at = conn->idle_since + limits->conn_idle;
-		if (at > now)
-			next = sooner(next, at);
-		else
-			conn_close(conn);
-	}
-	if (conn->state == CONN_CLOSING) {
-		at = conn->closing_since + CLOSE_TIME;
-		if (at > now)
-			next = sooner(next, at);
-		else
-			conn_close(conn);
-	}
-	output_wake(conn);
-	return next;
-}
-
-static void
-timer_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *conn = arg;
-	int64_t next;
-
-	(void)fd;
-	(void)what;
-	if (conn->state == CONN_DEAD)
-		return;
-	conn->alarm = 0;
-	next = run_alarms(conn, server_now());
-	if (conn->state != CONN_DEAD)
-		conn_set_alarm(conn, next);
-}
-
-void
-conn_set_alarm(struct conn *conn, int64_t at)
-{
-	struct timeval tv;
-	int64_t ms;
-
-	if (conn->alarm != 0 && conn->alarm <= at)
-		return;
-	ms = at - server_now();
-	if (ms < 1)
-		ms = 1;
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
-	conn->alarm = at;
-	if (event_add(&conn->timer, &tv) == -1)
-		conn_close(conn);
 }
 
 int
@@ -268,7 +183,7 @@ conn_new(struct server *server, int fd, const char *peer)
 	conn->watch_fd = -1;
 	conn->serial = ++server->serial;
 	conn->peer = strdup(peer);
-	conn->idle_since = server_now();
+	conn->idle_since = clock_now();
 	params_init(&conn->values);
 	outq_init(&conn->outq, &server->store);
 	RB_INIT(&conn->requests);
@@ -279,7 +194,8 @@ conn_new(struct server *server, int fd, const char *peer)
 	(void)event_assign(&conn->write, server->base, fd, EV_WRITE, write_cb,
 	    conn);
 	(void)event_assign(&conn->flush, server->base, -1, 0, write_cb, conn);
-	(void)event_assign(&conn->timer, server->base, -1, 0, timer_cb, conn);
+	(void)event_assign(&conn->timer, server->base, -1, 0, conn_timer_cb,
+	    conn);
 	TAILQ_INSERT_TAIL(&server->conns, conn, entry);
 	server->nconns++;
 	if (conn->peer == NULL || event_add(&conn->read, NULL) == -1) {
@@ -338,8 +254,8 @@ conn_finish(struct conn *conn)
 	if (conn->state != CONN_OPEN)
 		return;
 	conn_set_state(conn, CONN_CLOSING);
-	conn->closing_since = server_now();
-	conn_set_alarm(conn, conn->closing_since + CLOSE_TIME);
+	conn->closing_since = clock_now();
+	conn_set_alarm(conn, conn->closing_since + CONN_CLOSE_TIME);
 	conn_update_reading(conn);
 	output_flush(conn);
 }
@@ -413,7 +329,7 @@ conn_request_ended(struct request *req)
 		conn->unread = 1;
 	if (--conn->live > 0)
 		return;
-	conn->idle_since = server_now();
+	conn->idle_since = clock_now();
 	if (!conn->keep || conn->drain)
 		conn_finish(conn);
 }
@@ -435,8 +351,8 @@ conn_stop(struct conn *conn)
 {
 	if (conn->nstopped++ > 0)
 		return;
-	conn->stopped_since = server_now();
-	conn_set_alarm(conn, conn->stopped_since + STOP_TIME);
+	conn->stopped_since = clock_now();
+	conn_set_alarm(conn, conn->stopped_since + CONN_STOP_TIME);
 	conn_update_reading(conn);
 }
 

@@ -29,6 +29,9 @@
 struct request;
 struct server;
 
+#define CONN_STOP_TIME 50 /* ms that it is stopped for a slow script */
+#define CONN_CLOSE_TIME 30000 /* ms without progress that closing may take */
+
 TAILQ_HEAD(request_list, request);
 RB_HEAD(request_tree, request);
 
@@ -62,7 +65,7 @@ struct conn {
 	unsigned live; /* requests that have not ended */
 	unsigned nhalf_open; /* those of them in PARAMS */
 	unsigned active; /* requests that queue or wait */
-	int64_t idle_since; /* server_now() when live became 0 */
+	int64_t idle_since; /* clock_now() when live became 0 */
 	int64_t closing_since; /* when it ceased to be open */
 	int64_t alarm; /* when timer goes off; 0: never */
 	unsigned nstopped; /* requests that stop the reading */
@@ -99,7 +102,9 @@ void conn_request_ended(struct request *);
 struct request *conn_find(struct conn *, uint16_t id);
 /* Sets or deletes the read events as the state demands. */
 void conn_update_reading(struct conn *);
-/* Makes the timer go off at a server_now() time, or earlier. */
+/* conn_clock.c: what the timer calls. */
+void conn_timer_cb(evutil_socket_t, short, void *);
+/* Makes the timer go off at a clock_now() time, or earlier. */
 void conn_set_alarm(struct conn *, int64_t at);
 
 /*

@@ -27,6 +27,7 @@
 #include <event2/event_struct.h>
 
 #include "cgi.h"
+#include "clock.h"
 #include "conn.h"
 #include "listener.h"
 #include "log.h"
@@ -95,10 +96,8 @@ runs_gone(void *arg)
 static void
 set_deadline(int64_t ms)
 {
-	struct timeval tv;
+	struct timeval tv = clock_timeval(ms);
 
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
 	(void)evtimer_add(&afcgi.deadline, &tv);
 }
 

@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "clock.h"
 #include "conn.h"
 #include "limits.h"
 #include "output.h"
@@ -83,7 +84,7 @@ output_reserve(struct request *req, size_t want, size_t *room)
 	    want < RECORD_SMALL ? want : RECORD_SMALL, room);
 	if (p == NULL) {
 		wait_for_room(req);
-		conn_set_alarm(conn, server_now() + RETRY_MEMORY);
+		conn_set_alarm(conn, clock_now() + RETRY_MEMORY);
 	}
 	return p;
 }

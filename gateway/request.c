@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "conn.h"
 #include "limits.h"
 #include "output.h"
@@ -47,7 +48,7 @@ request_new(struct conn *conn, uint16_t id, uint8_t role)
 	req->id = id;
 	req->role = role;
 	req->state = REQUEST_PARAMS;
-	req->began = server_now();
+	req->began = clock_now();
 	params_init(&req->params);
 	conn_request_began(req);
 	return req;

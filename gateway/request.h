@@ -35,7 +35,7 @@ struct request {
 	void *context; /* the handler's */
 	struct params params;
 	struct input input;
-	int64_t began; /* server_now() */
+	int64_t began; /* clock_now() */
 	uint32_t turn; /* the conn's, when it began to wait */
 	size_t queued; /* bytes in the connection's queue */
 	uint16_t id;

@@ -346,7 +346,8 @@ decide(struct response *r, struct scan *s, int nginx,
 	char *header;
 	int n;
 
-	if (!s->has_type && s->location == NULL && s->status == 0)
+	/* a header that names another location needs no more */
+	if (!s->has_type && s->location == NULL && s->status == 0 && !s->accel)
 		return wrong(r,
 		    "a header without Content-Type, Location or Status");
 	info->chunked = s->chunked;

@@ -1,6 +1,6 @@
 /*
- * Life and clock of a run.  run_out.c has what it writes, run_err.c what it
- * says on standard error.
+ * Life of a run.  run_in.c has what it reads, run_out.c what it writes,
+ * run_err.c what it says on standard error, run_clock.c its limits of time.
  */
 #include <sys/types.h>
 #include <sys/queue.h>
@@ -15,18 +15,12 @@
 #include "cgi.h"
 #include "child.h"
 #include "chunked.h"
+#include "clock.h"
 #include "limits.h"
 #include "response.h"
 #include "run.h"
 #include "run_pipes.h"
 #include "server.h"
-
-/*
- * ms from the end of a script's output until it is taken for one that goes on:
- * its exit status, which tells a whole response from a broken one, comes just
- * after.
- */
-#define EXIT_WAIT 100
 
 static const char *
 run_state_name(enum run_state state)
@@ -82,9 +76,6 @@ run_free_if_over(struct run *run)
 	event_active(&run->timer, EV_TIMEOUT, 0);
 }
 
-static void timer_cb(evutil_socket_t, short, void *);
-static int64_t next_limit(const struct run *, const char **);
-
 struct run *
 run_new(struct cgi *cgi, struct request *req)
 {
@@ -104,12 +95,12 @@ run_new(struct cgi *cgi, struct request *req)
 	run->in = run->out = run->err = -1;
 	run->body_left = -1;
 	run->state = RUN_QUEUED;
-	run->began = run->progress = server_now();
+	run->began = run->progress = clock_now();
 	run->header_time = cgi->limits->header_time;
 	run->idle_time = cgi->limits->idle_time;
 	run->total_time = cgi->limits->total_time;
 	run->grace = cgi->limits->grace;
-	(void)evtimer_assign(&run->timer, cgi->base, timer_cb, run);
+	(void)evtimer_assign(&run->timer, cgi->base, run_timer_cb, run);
 	request_set_context(req, run);
 	cgi->nruns++;
 	return run;
@@ -132,7 +123,8 @@ run_read_params(struct run *run)
 
 	for (i = 0; i < sizeof times / sizeof times[0]; i++) {
 		value = request_param(run->req, times[i].name);
-		if (value != NULL && limits_time(value, times[i].to) == -1)
+		if (value != NULL && *value != '\0' &&
+		    limits_time(value, times[i].to) == -1)
 			return times[i].name;
 	}
 	value = request_param(run->req, "REQUEST_METHOD");
@@ -209,7 +201,7 @@ leave_request(struct run *run, enum run_state state)
 		(void)event_del(&run->in_event);
 	if (run->out != -1)
 		(void)event_add(&run->out_event, NULL); /* to be discarded */
-	run->progress = run->ended = server_now();
+	run->progress = run->ended = clock_now();
 }
 
 void
@@ -279,7 +271,7 @@ run_finish(struct run *run)
 	if (run->state != RUN_ENDING)
 		return;
 	if (!child_is_dead(run->child) &&
-	    next_limit(run, &what) > server_now()) {
+	    run_next_limit(run, &what) > clock_now()) {
 		run_set_alarm(run);
 		return;
 	}
@@ -328,135 +320,4 @@ run_aborted(struct request *req)
 		return;
 	}
 	run_free_if_over(run);
-}
-
-static int64_t
-sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* The limit that is reached first, and when; server_now() time. */
-static int64_t
-next_limit(const struct run *run, const char **what)
-{
-	const struct limits *limits = run->cgi->limits;
-	int64_t at = INT64_MAX, total = INT64_MAX;
-
-	*what = "total_time";
-	if (run->total_time > 0)
-		at = total = run->began + run->total_time;
-	switch (run->state) {
-	case RUN_QUEUED:
-		*what = "queue_wait";
-		return run->began + limits->queue_wait;
-	case RUN_SPAWNING:
-	case RUN_HEADER:
-		if (run->header_time > 0) {
-			at = sooner(at, run->began + run->header_time);
-			if (at < total)
-				*what = "header_time";
-		}
-		/* FALLTHROUGH */
-	case RUN_BODY:
-		if (run->idle_time > 0 && run->state != RUN_SPAWNING &&
-		    run->progress + run->idle_time < at) {
-			at = run->progress + run->idle_time;
-			*what = "idle_time";
-		}
-		return at;
-	case RUN_ENDING:
-		at = sooner(at, run->progress + EXIT_WAIT);
-		if (run->idle_time > 0)
-			at = sooner(at, run->ended + run->idle_time);
-		return at;
-	case RUN_LINGER:
-		/*
-		 * A living process may go on, unless it waits for input that
-		 * will not come, or writes what nobody wants; its children may
-		 * not hold us.
-		 */
-		*what = "linger";
-		if (child_is_dead(run->child))
-			return run->progress + limits->linger;
-		if (run->in != -1 || run->out != -1)
-			return run->ended + limits->linger;
-		return INT64_MAX;
-	case RUN_DETACHED:
-		*what = "linger";
-		return run->progress + limits->linger;
-	default:
-		return INT64_MAX;
-	}
-}
-
-void
-run_set_alarm(struct run *run)
-{
-	const char *what;
-	struct timeval tv;
-	int64_t at = next_limit(run, &what), ms;
-
-	if (at == INT64_MAX || (run->alarm != 0 && run->alarm <= at))
-		return;
-	ms = at - server_now();
-	if (ms < 1)
-		ms = 1;
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
-	run->alarm = at;
-	(void)evtimer_add(&run->timer, &tv);
-}
-
-static void
-limit_reached(struct run *run, const char *what)
-{
-	switch (run->state) {
-	case RUN_QUEUED:
-		request_log(run->req, LEVEL_WARNING,
-		    "refused: no script could be started in time (limit %s)",
-		    what);
-		run_fail(run, 503);
-		break;
-	case RUN_SPAWNING:
-	case RUN_HEADER:
-	case RUN_BODY:
-		request_log(run->req, LEVEL_WARNING, "%s: too slow (limit %s)",
-		    run->name != NULL ? run->name : "starting", what);
-		run_fail(run, 504);
-		break;
-	case RUN_ENDING:
-		run_finish(run);
-		break;
-	case RUN_LINGER:
-		if (child_is_dead(run->child)) {
-			run_close(&run->out, &run->out_event);
-			run_close(&run->err, &run->err_event);
-			run_free_if_over(run);
-			break;
-		}
-		/* FALLTHROUGH */
-	default:
-		log_warning("%s: still running: killed (limit %s)", run->name,
-		    what);
-		run_kill(run);
-	}
-}
-
-static void
-timer_cb(evutil_socket_t fd, short event, void *arg)
-{
-	struct run *run = arg;
-	const char *what;
-
-	(void)fd;
-	(void)event;
-	run->alarm = 0;
-	if (run->over)
-		run_free(run);
-	else if (next_limit(run, &what) <= server_now() ||
-	    run->state == RUN_ENDING)
-		limit_reached(run, what);
-	else
-		run_set_alarm(run);
 }

@@ -72,7 +72,7 @@ struct run {
 	size_t errors_len;
 	int64_t body_left; /* by its Content-Length; -1: unknown */
 	int64_t errors_seen; /* bytes of stderr in all */
-	int64_t began; /* server_now() */
+	int64_t began; /* clock_now() */
 	int64_t progress; /* the last byte in or out */
 	int64_t ended; /* the response, or the request */
 	int64_t alarm; /* when timer goes off; 0: never */

@@ -14,6 +14,7 @@
 #include <event2/event.h>
 
 #include "cgi.h"
+#include "clock.h"
 #include "limits.h"
 #include "run.h"
 #include "run_pipes.h"
@@ -110,7 +111,7 @@ err_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	rc = read_some(run);
 	if (run->state == RUN_LINGER && rc != -1)
-		run->progress = server_now();
+		run->progress = clock_now();
 	if (run->req == NULL)
 		run_free_if_over(run);
 }

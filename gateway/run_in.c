@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include "cgi.h"
+#include "clock.h"
 #include "run.h"
 #include "run_pipes.h"
 #include "server.h"
@@ -68,7 +69,7 @@ run_input(struct request *req, const uint8_t *p, size_t len)
 		return len;
 	}
 	if (n > 0)
-		run->progress = server_now();
+		run->progress = clock_now();
 	else
 		n = 0;
 	if ((size_t)n < len && event_add(&run->in_event, NULL) == -1) {

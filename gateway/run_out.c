@@ -14,6 +14,7 @@
 #include "cgi.h"
 #include "child.h"
 #include "chunked.h"
+#include "clock.h"
 #include "response.h"
 #include "run.h"
 #include "run_pipes.h"
@@ -191,7 +192,7 @@ static void
 end_output(struct run *run)
 {
 	if (run->state < RUN_ENDING) {
-		run->progress = run->ended = server_now();
+		run->progress = run->ended = clock_now();
 		run_set_state(run, RUN_ENDING);
 	}
 	run_finish(run);
@@ -261,8 +262,8 @@ out_cb(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	(void)what;
-	through =
-	    run->state == RUN_BODY && !run->discard && run->chunked == NULL;
+	through = run->state == RUN_BODY && !run->discard &&
+	    run->chunked == NULL && run->body_left != 0;
 	n = through ? read_through(run, fd) : read(fd, scratch, SERVER_SCRATCH);
 	if (n == -2 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
 		return;
@@ -271,7 +272,7 @@ out_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (run->state <= RUN_BODY)
-		run->progress = server_now();
+		run->progress = clock_now();
 	if (run->state == RUN_HEADER)
 		header_bytes(run, scratch, (size_t)n);
 	else if (run->state == RUN_BODY && !through)
@@ -292,7 +293,7 @@ run_writable(struct request *req)
 	struct run *run = request_context(req);
 	size_t n;
 
-	run->progress = server_now();
+	run->progress = clock_now();
 	if (run->pending != NULL) {
 		n = request_write(req, FCGI_STDOUT,
 		    run->pending + run->pending_off,

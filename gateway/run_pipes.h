@@ -1,9 +1,12 @@
 /*
- * The three pipes of a run: run_in.c, run_out.c and run_err.c.  For run.c
- * alone.
+ * What the files of a run (run*.c) share: its pipes and its clock.
  */
 #ifndef RUN_PIPES_H
 #define RUN_PIPES_H
+
+#include <stdint.h>
+
+#include <event2/util.h>
 
 struct event;
 struct run;
@@ -21,6 +24,10 @@ void run_bad_header(struct run *, const char *why);
 void run_release(struct run *);
 /* Ends the output if all of the response has been sent. */
 void run_check_complete(struct run *);
+/* run_clock.c: what the timer calls. */
+void run_timer_cb(evutil_socket_t, short, void *);
+/* The limit that is reached first: its name, and when, or INT64_MAX. */
+int64_t run_next_limit(const struct run *, const char **what);
 /* In ENDING: ends the request as soon as that may be. */
 void run_finish(struct run *);
 /* Takes what is in the pipe of standard error now. */

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "conn.h"
 #include "pool.h"
@@ -49,13 +48,4 @@ server_drain(struct server *server)
 	server->draining = 1;
 	TAILQ_FOREACH_SAFE(conn, &server->conns, entry, next)
 		conn_drain(conn);
-}
-
-int64_t
-server_now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }

@@ -52,7 +52,4 @@ void server_clear(struct server *);
  */
 void server_drain(struct server *);
 
-/* Milliseconds of a clock that only goes forward. */
-int64_t server_now(void);
-
 #endif

@@ -103,12 +103,10 @@ static const char *
 skip_nothing(const char *p)
 {
 	for (;;) {
-		if (*p == '/')
-			p++;
-		else if (p[0] == '.' && (p[1] == '/' || p[1] == '\0'))
-			p++;
-		else
+		p += strspn(p, "/");
+		if (p[0] != '.' || (p[1] != '/' && p[1] != '\0'))
 			return p;
+		p++;
 	}
 }
 

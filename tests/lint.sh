@@ -18,7 +18,7 @@ say() {
 	echo "lint: $*"
 }
 
-# shellcheck disable=SC2086
+# shellcheck disable=SC2046,SC2086 # lists of names
 {
 	say clang-format
 	clang-format --dry-run -Werror $sources

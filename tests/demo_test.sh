@@ -1,0 +1,97 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2119,SC2120 # the arguments of nginx_site are the gateway's
+# The demonstration (contrib/demo.sh), on a free port:
+#
+#	demo     its pages answer: the front page, each sample script that needs
+#	         no form, gitweb; its repository can be cloned, pushed to and
+#	         cloned again; INT ends it with status 0, and nothing of it is
+#	         left, no process, no port, no file
+#	term     likewise TERM
+#	taken    a port in use: a message and status 1, nothing started
+
+. "$(atf_get_srcdir)/lib.sh"
+. "$(atf_get_srcdir)/web.sh"
+web_needs nginx curl perl git
+
+DEMO=$TOP/contrib/demo.sh
+
+demo_start()
+{
+	[ -x /usr/share/gitweb/gitweb.cgi ] || atf_skip "no gitweb"
+	mkdir -m 755 tmp
+	chmod 755 .
+	WEB_PORT=$(free_port)
+	WEB=http://127.0.0.1:$WEB_PORT
+	# A shell's background job would be deaf to INT: perl starts it.
+	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' env PORT="$WEB_PORT" \
+	    AFCGI="$AFCGI" TMPDIR="$PWD/tmp" AFTEST="$MARK" sh "$DEMO" \
+	    >demo.out 2>demo.err </dev/null &
+	DEMO_PID=$!
+	echo $DEMO_PID >web.pids
+	wait_for demo_ready
+}
+
+demo_ready()
+{
+	ended "$DEMO_PID" && cat demo.out demo.err >&2 && atf_fail "it ended"
+	grep -q '^demo: ready' demo.out
+}
+
+# demo_end signal: it obeys, and takes all with it.
+demo_end()
+{
+	kill "-$1" "$DEMO_PID"
+	demo_status=0
+	wait "$DEMO_PID" || demo_status=$?
+	atf_check_equal 0 $demo_status
+	rm web.pids
+	atf_check_equal "" "$(script_pids)"
+	atf_check -s exit:0 -o empty -e empty ls tmp
+	atf_check -s exit:7 -o empty -e ignore curl -sS "$WEB/"
+}
+
+web_case demo
+demo_body()
+{
+	demo_start
+	atf_check -s exit:0 -o match:'<html' -e empty curl -sSf "$WEB/"
+	for script in hello.cgi env.pl form.pl "drip.cgi?1"; do
+		atf_check -s exit:0 -o not-empty -e empty \
+		    curl -sSf "$WEB/cgi-bin/$script"
+	done
+	atf_check -s exit:0 -o match:'^418$' -e empty \
+	    curl -sS -w '\n%{http_code}\n' "$WEB/cgi-bin/nph-teapot.cgi"
+	atf_check -s exit:0 -o match:'demo\.git' -e empty \
+	    curl -sSf "$WEB/gitweb/"
+	export HOME="$PWD" GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
+	git config --global user.name Tester
+	git config --global user.email tester@example.com
+	atf_check -s exit:0 -o empty -e empty \
+	    git clone -q "$WEB/git/demo.git" one
+	echo "more" >>one/README
+	git -C one commit -q -a -m "A change"
+	atf_check -s exit:0 -o ignore -e ignore git -C one push -q
+	atf_check -s exit:0 -o empty -e empty \
+	    git clone -q "$WEB/git/demo.git" two
+	atf_check_equal "$(git -C one rev-parse HEAD)" \
+	    "$(git -C two rev-parse HEAD)"
+	demo_end INT
+}
+
+web_case term
+term_body()
+{
+	demo_start
+	demo_end TERM
+}
+
+web_case taken
+taken_body()
+{
+	nginx_site </dev/null
+	mkdir tmp
+	atf_check -s exit:1 -o ignore -e match:"port $WEB_PORT" \
+	    env PORT="$WEB_PORT" AFCGI="$AFCGI" TMPDIR="$PWD/tmp" sh "$DEMO"
+	atf_check -s exit:0 -o empty -e empty ls tmp
+	web_finish
+}
