@@ -64,10 +64,10 @@ $(B)/afcgi: gateway/main.c $(B)/libafcgi.a
 # Programs and scripts go where Kyua finds them, with what they need.
 tests: $(B)/afcgi $(B)/tests/fcgi-client
 	for source in tests/*_test.c; do \
-		test -f $$source || continue; \
 		program=$(B)/$${source%.c}; \
-		test $$program -nt $$source && \
-		    test $$program -nt $(B)/libafcgi.a && continue; \
+		parts="$$source tests/unit*.h $(B)/libafcgi.a"; \
+		test -f $$program && \
+		    test -z "$$(find $$parts -newer $$program)" && continue; \
 		$(COMPILE) $$source $(B)/libafcgi.a -o $$program \
 		    $$(pkg-config --cflags --libs atf-c) $(LIBS) || exit 1; \
 	done
@@ -77,12 +77,14 @@ tests: $(B)/afcgi $(B)/tests/fcgi-client
 		chmod +x $$program; \
 	done
 	cp tests/lib.sh tests/web.sh $(B)/tests/
-	cd $(B)/tests && { \
+	{ \
 		echo "syntax(2)"; \
 		echo "test_suite('afcgi')"; \
-		for program in *_test; do \
-			echo "atf_test_program{name='$$program'}"; \
-		done; } >Kyuafile
+		for source in tests/*_test.*; do \
+			name=$${source##*/}; \
+			echo "atf_test_program{name='$${name%.*}'}"; \
+		done; \
+	} >$(B)/tests/Kyuafile
 
 $(B)/tests/fcgi-client: tests/fcgi-client.c tests/client*.[ch] gateway/fcgi.h
 	mkdir -p $(B)/tests
@@ -91,7 +93,7 @@ $(B)/tests/fcgi-client: tests/fcgi-client.c tests/client*.[ch] gateway/fcgi.h
 demo:
 	sh contrib/deps.sh demo
 	$(MAKE) all
-	PORT=$(PORT) sh contrib/demo.sh
+	PORT=$(PORT) exec sh contrib/demo.sh
 
 check:
 	sh contrib/deps.sh check
@@ -127,7 +129,7 @@ deps:
 
 install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR)/man8 \
-	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(EXAMPLES)
+	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(EXAMPLES)/nginx
 	install -m 755 $(B)/afcgi $(DESTDIR)$(PREFIX)/sbin/afcgi
 	install -m 644 gateway/afcgi.8 $(DESTDIR)$(MANDIR)/man8/afcgi.8
 	for unit in contrib/systemd/afcgi.service contrib/systemd/afcgi.socket; \
@@ -135,8 +137,8 @@ install: all
 		sed 's|/usr/local/|$(PREFIX)/|g' $$unit \
 		    >$(DESTDIR)$(UNITDIR)/$${unit##*/} || exit 1; \
 	done
-	cp -R contrib/cgi-bin contrib/nginx contrib/README nginx/conf \
-	    $(DESTDIR)$(EXAMPLES)/
+	cp -R LICENSE README contrib $(DESTDIR)$(EXAMPLES)/
+	cp -R nginx/conf $(DESTDIR)$(EXAMPLES)/nginx/
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/afcgi \

@@ -63,7 +63,9 @@ disable() {
 		if command -v systemctl; then
 			systemctl disable "$1" || :
 		else
-			deb-systemd-helper disable "$1" || :
+			# It refuses who is no package's script.
+			DPKG_MAINTSCRIPT_PACKAGE=deps \
+			    deb-systemd-helper disable "$1" || :
 		fi
 		;;
 	/etc/init.d/*)
@@ -98,8 +100,9 @@ need=$(missing $(printf '%s\n' $packages | sort -u))
 
 if [ "$(id -u)" -ne 0 ]; then
 	if ! command -v sudo >/dev/null; then
+		echo "deps: missing: $need" >&2
 		echo 'deps: not root, and there is no sudo.  As root:' >&2
-		echo "deps:     apt-get install $need" >&2
+		echo "deps:     sh contrib/deps.sh $*" >&2
 		exit 1
 	fi
 	echo "deps: installing (sudo apt-get install): $need"

@@ -1,3 +1,9 @@
+/*
+ * Admission.  A request takes a slot when its spawn is handed to a spawner, and
+ * gives it back when its process has been reaped, or has not come to be.  Those
+ * that find no slot wait in a queue, oldest first; so do those for which the
+ * system had no resources, until some process ends or a moment has passed.
+ */
 #include <sys/types.h>
 #include <sys/queue.h>
 

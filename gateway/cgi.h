@@ -47,7 +47,10 @@ extern const struct handler cgi_handler; /* its argument is a struct cgi * */
  */
 int cgi_init(struct cgi *, struct event_base *, const struct limits *,
     const struct spawn_config *, unsigned threads);
-/* Ends (TERM, and KILL after the grace) every script that still runs. */
+/*
+ * Ends (TERM, and KILL after the grace) the scripts that have outlived their
+ * requests; freeing the connections has ended the others.
+ */
 void cgi_kill_all(struct cgi *);
 /* No connection may be left.  Scripts still running get KILL. */
 void cgi_clear(struct cgi *);

@@ -1,3 +1,8 @@
+/*
+ * Processes.  A process group can outlive its leader, and its number is only
+ * safe while a member lives: see group_exists.  An exit may be noticed before
+ * the spawner's thread has reported the start: see note_early_exit.
+ */
 #include <sys/types.h>
 #include <sys/queue.h>
 #include <sys/tree.h>

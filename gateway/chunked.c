@@ -1,3 +1,6 @@
+/*
+ * The state says what the next byte is; data is moved down over the framing.
+ */
 #include <string.h>
 
 #include "chunked.h"

@@ -1,3 +1,6 @@
+/*
+ * The monotonic clock, and durations for libevent.
+ */
 #include <time.h>
 
 #include "clock.h"

@@ -1,3 +1,8 @@
+/*
+ * The environment is an array of pointers to strings that belong to others:
+ * the parameters' memory, the command line.  What has to be made anew is owned,
+ * and freed with it.
+ */
 #include <sys/types.h>
 
 #include <errno.h>

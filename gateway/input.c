@@ -1,3 +1,6 @@
+/*
+ * FCGI_STDIN: who has it, memory or disk, and may more come?
+ */
 #include <sys/types.h>
 
 #include <errno.h>

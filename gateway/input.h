@@ -1,8 +1,9 @@
 /*
  * FCGI_STDIN of one request between the connection and the handler: passed
  * straight on while the handler takes it, else kept, first in memory, then in
- * a spool file.  When memory is full and the connection need not go on for
- * the sake of others, it is stopped instead of using the disk.
+ * a spool file.  When memory is full and no other request needs the connection,
+ * it is stopped for a moment before the disk is used, and for long when the
+ * disk's limit is reached.
  *
  *   connection -> memory -> handler             (direct)
  *   connection -> spool -> memory -> handler    (spooling, until it is empty)

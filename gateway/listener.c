@@ -1,3 +1,7 @@
+/*
+ * Accepting.  One pause stops all listeners: what is lacking, descriptors or
+ * room in the table of connections, is lacking for each of them.
+ */
 #include <sys/types.h>
 #include <sys/queue.h>
 #include <sys/socket.h>

@@ -349,7 +349,7 @@ stop(void)
 int
 main(int argc, char **argv)
 {
-	int max_fd;
+	int max_fd, rc;
 
 	if (options_read(&afcgi.options, argc, argv) == -1)
 		return 1;
@@ -373,8 +373,9 @@ main(int argc, char **argv)
 		fail("start", strerror(errno));
 	open_sockets(max_fd);
 	start();
-	if (event_base_dispatch(afcgi.base) == -1)
+	rc = event_base_dispatch(afcgi.base);
+	if (rc == -1)
 		log_error("event loop: %s", strerror(errno));
 	stop();
-	return 0;
+	return rc == -1 ? 1 : 0;
 }

@@ -1,3 +1,6 @@
+/*
+ * Reading the command line.
+ */
 #include <sys/types.h>
 #include <sys/queue.h>
 

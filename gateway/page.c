@@ -1,3 +1,6 @@
+/*
+ * Pages of one line, and the reason phrases of RFC 9110.
+ */
 #include <stdio.h>
 
 #include "page.h"

@@ -132,6 +132,13 @@ params_compare_names(const char *a, const char *b)
 	    (*b == '=' ? 0 : (unsigned char)*b);
 }
 
+static const char *
+invalid(const char *wrong)
+{
+	errno = EINVAL;
+	return wrong;
+}
+
 const char *
 params_decode(struct params *p)
 {
@@ -142,7 +149,7 @@ params_decode(struct params *p)
 
 	for (offset = 0, n = 0; offset < p->len; n++)
 		if (next_pair(p, &offset, &name, &nlen, &vlen) == -1)
-			return "a parameter longer than its stream";
+			return invalid("a parameter longer than its stream");
 	if ((p->vars = calloc(n + 1, sizeof *p->vars)) == NULL)
 		return "out of memory";
 
@@ -152,7 +159,7 @@ params_decode(struct params *p)
 		if ((wrong = check_name(p->raw + name, nlen)) != NULL ||
 		    (wrong = check_value(p->raw + name, nlen,
 			 p->raw + name + nlen, vlen)) != NULL)
-			return wrong;
+			return invalid(wrong);
 		p->vars[p->nvars++] = (char *)to;
 		memmove(to, p->raw + name, nlen);
 		to += nlen;

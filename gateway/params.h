@@ -31,8 +31,8 @@ int params_append(struct params *, const uint8_t *, size_t len, size_t max);
  * of a process cannot hold or what could pass for another variable: a pair
  * longer than the stream, an empty name, control bytes, spaces or '=' in a
  * name, NUL in a value, CR or LF in the value of an HTTP_ variable.
- * Returns NULL, or a static text that says what is wrong; after an error, or
- * "out of memory", only params_clear may be called.
+ * Returns NULL, or a static text that says what is wrong, with errno EINVAL or
+ * ENOMEM; after that only params_clear may be called.
  */
 const char *params_decode(struct params *);
 /*

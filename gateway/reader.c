@@ -1,3 +1,7 @@
+/*
+ * A header is collected in `raw' until it is whole; content and padding are
+ * only counted.
+ */
 #include <string.h>
 
 #include "reader.h"

@@ -1,3 +1,10 @@
+/*
+ * Records in.  header() decides whether the record may come now, which ends
+ * the connection if it may not; data() passes its content on in pieces; end()
+ * acts upon the records that mean something as a whole.  The request that a
+ * record belongs to is looked up once and kept in conn->current, which is NULL
+ * for records that are to be ignored: of requests that have ended.
+ */
 #include <sys/types.h>
 
 #include <stdio.h>

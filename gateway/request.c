@@ -1,3 +1,8 @@
+/*
+ * A request's streams from the peer, and the functions of handler.h.  Whoever
+ * ends a request first queues what is to be said of it, then calls finish(),
+ * which takes it from the live ones; it is freed when that has been written.
+ */
 #include <sys/types.h>
 #include <sys/queue.h>
 #include <sys/tree.h>
@@ -107,12 +112,14 @@ request_params_end(struct request *req)
 {
 	struct server *server = req->conn->server;
 	const char *wrong;
+	int status;
 
 	if (req->state != REQUEST_PARAMS)
 		return;
 	if ((wrong = params_decode(&req->params)) != NULL) {
+		status = errno == ENOMEM ? 503 : 400;
 		request_log(req, LEVEL_WARNING, "bad parameters: %s", wrong);
-		request_page(req, 400);
+		request_page(req, status);
 		return;
 	}
 	request_set_state(req, REQUEST_RUNNING);

@@ -1,3 +1,7 @@
+/*
+ * The header is collected until its empty line, then read line by line in
+ * place.  Nothing of it is passed on before all of it has been found valid.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -351,10 +355,12 @@ decide(struct response *r, struct scan *s, int nginx,
 		return wrong(r,
 		    "a header without Content-Type, Location or Status");
 	info->chunked = s->chunked;
-	info->no_body = s->accel || s->status == 204 || s->status == 304;
+	info->no_body =
+	    (nginx && s->accel) || s->status == 204 || s->status == 304;
 	info->length = -1;
 	/* the chunks' own framing counts; RFC 9112 section 6.3 */
-	if (s->content_length != NULL && !s->chunked && s->status != 204) {
+	if (s->content_length != NULL && !s->chunked && s->status != 204 &&
+	    !(nginx && s->accel)) {
 		put(s, "Content-Length", s->content_length);
 		info->length = s->sendfile ? -1 : s->length;
 	}

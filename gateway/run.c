@@ -172,6 +172,7 @@ run_start(struct run *run, struct child *child)
 	spawn->in = spawn->out = spawn->err = -1;
 	spawn_free(spawn);
 	run->spawn = NULL;
+	run->progress = clock_now();
 	run_set_state(run, RUN_HEADER);
 	request_log(run->req, LEVEL_DEBUG, "process %ld runs %s",
 	    (long)child->pid, run->name);

@@ -70,6 +70,8 @@ struct run {
 	size_t pending_len;
 	char *errors; /* stderr that waits to be forwarded */
 	size_t errors_len;
+	int64_t in_bytes; /* carried by the pipes */
+	int64_t out_bytes;
 	int64_t body_left; /* by its Content-Length; -1: unknown */
 	int64_t errors_seen; /* bytes of stderr in all */
 	int64_t began; /* clock_now() */

@@ -33,8 +33,11 @@ run_next_limit(const struct run *run, const char **what)
 		at = total = run->began + run->total_time;
 	switch (run->state) {
 	case RUN_QUEUED:
-		*what = "queue_wait";
-		return run->began + limits->queue_wait;
+		if (run->began + limits->queue_wait < at) {
+			at = run->began + limits->queue_wait;
+			*what = "queue_wait";
+		}
+		return at;
 	case RUN_SPAWNING:
 	case RUN_HEADER:
 		if (run->header_time > 0) {

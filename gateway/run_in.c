@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,10 @@
 #include "run_pipes.h"
 #include "server.h"
 
+/* A pipe that has carried so many bytes gets larger; in bytes. */
+#define PIPE_BIG (1024 * 1024)
+#define PIPE_SIZE (256 * 1024)
+
 void
 run_close(int *fd, struct event *event)
 {
@@ -23,6 +28,14 @@ run_close(int *fd, struct event *event)
 	(void)event_del(event);
 	(void)close(*fd);
 	*fd = -1;
+}
+
+void
+run_count_bytes(int64_t *sum, ssize_t n, int fd)
+{
+	if (*sum < PIPE_BIG && *sum + n >= PIPE_BIG)
+		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE); /* if it may */
+	*sum += n;
 }
 
 static void
@@ -68,9 +81,10 @@ run_input(struct request *req, const uint8_t *p, size_t len)
 		run_release(run); /* it reads no more */
 		return len;
 	}
-	if (n > 0)
+	if (n > 0) {
 		run->progress = clock_now();
-	else
+		run_count_bytes(&run->in_bytes, n, run->in);
+	} else
 		n = 0;
 	if ((size_t)n < len && event_add(&run->in_event, NULL) == -1) {
 		run_close(&run->in, &run->in_event);

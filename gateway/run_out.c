@@ -20,6 +20,9 @@
 #include "run_pipes.h"
 #include "server.h"
 
+#define READ_LARGE 32768 /* bytes of a record that stands alone */
+#define READS_MAX 8 /* such records in one turn of the event loop */
+
 static void
 pause_reading(struct run *run)
 {
@@ -234,9 +237,29 @@ read_through(struct run *run, int fd)
 		request_commit(run->req, FCGI_STDOUT, (size_t)n);
 		if (run->body_left != -1)
 			run->body_left -= n;
+		run_count_bytes(&run->out_bytes, n, fd);
 	} else
 		request_cancel(run->req);
 	return n;
+}
+
+/*
+ * One record a turn of the event loop is fair.  Large records say that no
+ * other request has output: then take as many as there are.
+ */
+static ssize_t
+read_stream(struct run *run, int fd)
+{
+	ssize_t n;
+	int i;
+
+	for (i = 0; i < READS_MAX; i++) {
+		n = read_through(run, fd);
+		if (n < READ_LARGE || run->body_left == 0)
+			break;
+	}
+	/* what has been read counts; why there is no more will be seen again */
+	return i > 0 && n <= 0 ? READ_LARGE : n;
 }
 
 /*
@@ -264,7 +287,7 @@ out_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	through = run->state == RUN_BODY && !run->discard &&
 	    run->chunked == NULL && run->body_left != 0;
-	n = through ? read_through(run, fd) : read(fd, scratch, SERVER_SCRATCH);
+	n = through ? read_stream(run, fd) : read(fd, scratch, SERVER_SCRATCH);
 	if (n == -2 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	if (n <= 0) {

@@ -4,6 +4,8 @@
 #ifndef RUN_PIPES_H
 #define RUN_PIPES_H
 
+#include <sys/types.h>
+
 #include <stdint.h>
 
 #include <event2/util.h>
@@ -15,6 +17,8 @@ struct run;
 int run_open_pipes(struct run *);
 /* Closes one of them, if it is open. */
 void run_close(int *fd, struct event *);
+/* Adds n bytes that a pipe has carried; a busy pipe is made larger. */
+void run_count_bytes(int64_t *sum, ssize_t n, int fd);
 /* Prepare the events of an open pipe. */
 void run_assign_out(struct run *);
 void run_assign_err(struct run *);

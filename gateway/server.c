@@ -1,3 +1,6 @@
+/*
+ * What the connections share, made and taken down again; see server.h.
+ */
 #include <sys/types.h>
 #include <sys/queue.h>
 

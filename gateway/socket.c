@@ -1,3 +1,7 @@
+/*
+ * Making sockets.  A unix socket gets its owner and mode before anybody can
+ * connect, and listens at once, so that two processes never share its path.
+ */
 #include <sys/types.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -4,9 +4,6 @@
  * the thread.  When everything written has been read, the file is started
  * again from its beginning.
  */
-#define SPOOL_BLOCK 65536 /* bytes of one read, and of a tail worth writing */
-#define SPOOL_FULL (4 * SPOOL_BLOCK) /* bytes of a tail that is too long */
-
 #include <sys/types.h>
 #include <sys/queue.h>
 #include <sys/uio.h>
@@ -22,6 +19,9 @@
 
 #include "pool.h"
 #include "spool.h"
+
+#define SPOOL_BLOCK 65536 /* bytes of one read, and of a tail worth writing */
+#define SPOOL_FULL (4 * SPOOL_BLOCK) /* bytes of a tail that is too long */
 
 enum spool_state {
 	SPOOL_IDLE,

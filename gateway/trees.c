@@ -1,3 +1,6 @@
+/*
+ * The command line's trees, and which of them a path or a URI lies in.
+ */
 #include <sys/types.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -61,7 +64,8 @@ trees_add_interpreter(struct trees *trees, const char *argument)
 	const char *equals = strchr(argument, '=');
 
 	if (argument[0] != '.' || equals == NULL || equals == argument + 1 ||
-	    memchr(argument, '/', (size_t)(equals - argument)) != NULL)
+	    memchr(argument, '/', (size_t)(equals - argument)) != NULL ||
+	    memchr(argument + 1, '.', (size_t)(equals - argument - 1)) != NULL)
 		return "not of the form .ext=/path/to/program";
 	if (equals[1] != '/')
 		return "the interpreter's path is not absolute";

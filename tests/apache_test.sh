@@ -39,7 +39,7 @@ ProxyTimeout 60
 ProxyPass "/unix0/cgi-bin/" "$sock|fcgi://u0$PWD/cgi-bin/" flushpackets=on
 ProxyPass "/unix1/cgi-bin/" "$sock|fcgi://u1$PWD/cgi-bin/" enablereuse=on flushpackets=on
 ProxyPass "/tcp0/cgi-bin/" "fcgi://127.0.0.1:$gw_port$PWD/cgi-bin/" flushpackets=on
-ProxyPass "/tcp1/cgi-bin/" "fcgi://localhost:$gw_port$PWD/cgi-bin/" enablereuse=on flushpackets=on
+ProxyPass "/tcp1/cgi-bin/" "fcgi://127.1:$gw_port$PWD/cgi-bin/" enablereuse=on flushpackets=on
 $(cat)
 CONF
 }
@@ -220,7 +220,11 @@ reuse_body()
 web_case cut
 cut_body()
 {
-	apache_site </dev/null
+	# Apache leaves the last chunk out, but closes only when it would close
+	# an idle connection.
+	apache_site <<CONF
+KeepAliveTimeout 100ms
+CONF
 	for way in $APACHE_WAYS; do
 		for script in cut cutraw; do
 			atf_check -s not-exit:0 -o ignore -e match:'^curl: ' \

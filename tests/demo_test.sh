@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2119,SC2120 # the arguments of nginx_site are the gateway's
+# shellcheck disable=SC2119,SC2120 # nginx_site's arguments are the gateway's
 # The demonstration (contrib/demo.sh), on a free port:
 #
 #	demo     its pages answer: the front page, each sample script that needs

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2119,SC2120 # the arguments of nginx_site are the gateway's
+# shellcheck disable=SC2119,SC2120 # nginx_site's arguments are the gateway's
 # What goes wrong behind an nginx that nobody changed:
 #
 #	errors       403, 404, 502, 504 pages

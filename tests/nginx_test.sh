@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2119,SC2120 # the arguments of nginx_site are the gateway's
+# shellcheck disable=SC2119,SC2120 # nginx_site's arguments are the gateway's
 # The gateway behind an nginx that nobody changed:
 #
 #	modes        buffering, request buffering and keep_conn, on and off: GET

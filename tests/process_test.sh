@@ -100,8 +100,10 @@ exec perl -MPOSIX -e 'sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGTERM,
 WRAPPER
 	start_gateway "$TREE"
 	atf_check -s exit:0 -o save:answer -e empty ./get signals -b
+	# Perl ignores SIGFPE.  32 and 33 are glibc's own; its posix_spawn, by
+	# which GNU make runs us, ignores them, and nobody can undo that.
 	atf_check -s exit:0 -o match:'^SigBlk:.0000000000000000$' \
-	    -o match:'^SigIgn:.00000000000000[08]0$' -e empty cat answer
+	    -o match:'^SigIgn:.0000000[01][08]00000[08]0$' -e empty cat answer
 	mk_cgi seven <<'CGI'
 #!/bin/sh
 printf 'Content-Type: text/plain\n\n'

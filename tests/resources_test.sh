@@ -201,6 +201,9 @@ CGI
 	chown $user . cgi-bin
 	setpriv --reuid $user --regid $user --clear-groups -- \
 	    test -x "$TREE/hello" || atf_skip "another user cannot get to $PWD"
+	# Nor may it get to where the gateway was built, as in root's home.
+	cp "$AFCGI" afcgi
+	AFCGI=$PWD/afcgi
 	run_under <<'WRAPPER'
 exec setpriv --reuid 64999 --regid 64999 --clear-groups -- \
     prlimit --nproc=20 "$@"

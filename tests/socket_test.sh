@@ -243,6 +243,9 @@ allowed_body()
 {
 	use_cgi hello
 	chmod 755 .
+	# Others may not get to where it was built, as in root's home.
+	cp "$FCGI_CLIENT" client
+	FCGI_CLIENT=$PWD/client
 	start_gateway -m 0666 -a nobody,0 "$TREE"
 	printf '#!/bin/sh\nexec ./get hello -b -p QUERY_STRING=x\n' >ask
 	chmod 755 ask
