@@ -235,6 +235,13 @@ run_fail(struct run *run, int status)
 	run_kill(run);
 }
 
+int
+run_is_whole(const struct run *run)
+{
+	return run->discard || run->body_left == 0 ||
+	    (run->chunked != NULL && run->chunked->state == CHUNKED_DONE);
+}
+
 /* The process, or what it has left, is not waited for any more. */
 static void
 end_request(struct run *run)
@@ -243,24 +250,27 @@ end_request(struct run *run)
 	uint32_t code = child_exit_code(run->child);
 
 	run_send_errors(run);
-	if (child_was_killed(run->child)) {
+	if (run_is_whole(run)) {
+		request_end(req, code);
+		return;
+	}
+	if (child_was_killed(run->child))
 		request_log(req, LEVEL_WARNING,
 		    "%s: killed by signal %u: response cut", run->name,
 		    code - 128);
-		request_cut(req, code);
-	} else if (run->chunked != NULL && !run->discard &&
-	    run->chunked->state != CHUNKED_DONE) {
+	else if (run->chunked != NULL)
 		request_log(req, LEVEL_WARNING,
 		    "%s: a chunked body without its end: response cut",
 		    run->name);
-		request_cut(req, code);
-	} else if (run->body_left > 0 && !run->discard) {
+	else if (run->body_left > 0)
 		request_log(req, LEVEL_WARNING,
 		    "%s: %lld bytes less than its Content-Length: response cut",
 		    run->name, (long long)run->body_left);
-		request_cut(req, code);
-	} else
+	else {
 		request_end(req, code);
+		return;
+	}
+	request_cut(req, code);
 }
 
 void

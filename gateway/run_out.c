@@ -270,9 +270,7 @@ void
 run_check_complete(struct run *run)
 {
 	if (run->state == RUN_BODY && run->header_sent && !run->discard &&
-	    run->in == -1 && run->pending == NULL &&
-	    (run->body_left == 0 ||
-		(run->chunked != NULL && run->chunked->state == CHUNKED_DONE)))
+	    run->in == -1 && run->pending == NULL && run_is_whole(run))
 		end_output(run);
 }
 

@@ -26,6 +26,8 @@ void run_assign_err(struct run *);
 void run_bad_header(struct run *, const char *why);
 /* The header need not be held back any more. */
 void run_release(struct run *);
+/* By its own framing, is the response whole, however its script may end? */
+int run_is_whole(const struct run *);
 /* Ends the output if all of the response has been sent. */
 void run_check_complete(struct run *);
 /* run_clock.c: what the timer calls. */

@@ -15,6 +15,7 @@ LSAN_OPTIONS=${LSAN_OPTIONS:-print_suppressions=0}
 export AFCGI_TOP LSAN_OPTIONS
 results=$build/results.db
 rm -f "$results"
+echo "check: some minutes; $build/kyua.log shows how far it is"
 kyua -v parallelism=2 test -k "$build/tests/Kyuafile" -r "$results" \
     >"$build/kyua.log" 2>&1
 status=$?
