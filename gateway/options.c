@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 #include "options.h"
-
-#define THREADS_MAX 16
+#include "pool.h"
 
 static int
 complain(const char *what, const char *why)
@@ -164,7 +163,7 @@ set_threads(struct options *o, const char *text)
 {
 	const char *wrong;
 
-	o->threads = (unsigned)strtonum(text, 1, THREADS_MAX, &wrong);
+	o->threads = (unsigned)strtonum(text, 1, POOL_MAX, &wrong);
 	return wrong == NULL ? 0 : complain("number of threads", wrong);
 }
 

@@ -15,9 +15,14 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "clock.h"
+#include "log.h"
 #include "pool.h"
 
 #define STACK_SIZE (256 * 1024) /* bytes: vfork children run on it too */
+
+/* ms without a thread that takes a job, until one more is started. */
+#define STUCK_TIME 1000
 
 TAILQ_HEAD(jobs, job);
 
@@ -31,6 +36,8 @@ struct pool {
 	pthread_t *threads;
 	unsigned nthreads;
 	unsigned alive;
+	unsigned busy; /* threads with a job */
+	int64_t taken; /* clock_now() when one took a job last */
 	int fds[2];
 	int stop;
 };
@@ -73,11 +80,14 @@ worker(void *arg)
 		if (pool->stop)
 			break;
 		TAILQ_REMOVE(&pool->todo, job, entry);
+		pool->busy++;
+		pool->taken = clock_now();
 		(void)pthread_mutex_unlock(&pool->lock);
 
 		job->work(job);
 
 		(void)pthread_mutex_lock(&pool->lock);
+		pool->busy--;
 		first = TAILQ_EMPTY(&pool->finished);
 		TAILQ_INSERT_TAIL(&pool->finished, job, entry);
 		if (first)
@@ -115,6 +125,23 @@ notify_cb(evutil_socket_t fd, short what, void *arg)
 	run_done(&finished);
 }
 
+/* On the event loop's thread.  Returns 0, or -1 with errno. */
+static int
+add_thread(struct pool *pool)
+{
+	(void)pthread_mutex_lock(&pool->lock);
+	pool->alive++;
+	(void)pthread_mutex_unlock(&pool->lock);
+	if (pool_thread(&pool->threads[pool->nthreads], worker, pool) == 0) {
+		pool->nthreads++;
+		return 0;
+	}
+	(void)pthread_mutex_lock(&pool->lock);
+	pool->alive--;
+	(void)pthread_mutex_unlock(&pool->lock);
+	return -1;
+}
+
 struct pool *
 pool_new(struct event_base *base, unsigned threads)
 {
@@ -127,7 +154,8 @@ pool_new(struct event_base *base, unsigned threads)
 	(void)pthread_mutex_init(&pool->lock, NULL);
 	(void)pthread_cond_init(&pool->wake, NULL);
 	(void)pthread_cond_init(&pool->gone, NULL);
-	if ((pool->threads = calloc(threads, sizeof *pool->threads)) == NULL ||
+	pool->threads = calloc(POOL_MAX, sizeof *pool->threads);
+	if (pool->threads == NULL ||
 	    pipe2(pool->fds, O_CLOEXEC | O_NONBLOCK) == -1) {
 		free(pool->threads);
 		free(pool);
@@ -139,19 +167,11 @@ pool_new(struct event_base *base, unsigned threads)
 		pool_free(pool);
 		return NULL;
 	}
-	for (; pool->nthreads < threads; pool->nthreads++) {
-		(void)pthread_mutex_lock(&pool->lock);
-		pool->alive++;
-		(void)pthread_mutex_unlock(&pool->lock);
-		if (pool_thread(&pool->threads[pool->nthreads], worker, pool) ==
-		    -1) {
-			(void)pthread_mutex_lock(&pool->lock);
-			pool->alive--;
-			(void)pthread_mutex_unlock(&pool->lock);
+	while (pool->nthreads < threads)
+		if (add_thread(pool) == -1) {
 			pool_free(pool);
 			return NULL;
 		}
-	}
 	return pool;
 }
 
@@ -193,10 +213,17 @@ pool_free(struct pool *pool)
 void
 pool_submit(struct pool *pool, struct job *job)
 {
+	int stuck;
+
 	(void)pthread_mutex_lock(&pool->lock);
 	TAILQ_INSERT_TAIL(&pool->todo, job, entry);
 	(void)pthread_cond_signal(&pool->wake);
+	stuck = pool->busy == pool->nthreads &&
+	    clock_now() - pool->taken > STUCK_TIME;
 	(void)pthread_mutex_unlock(&pool->lock);
+	if (stuck && pool->nthreads < POOL_MAX && add_thread(pool) == 0)
+		log_warning("threads are stuck: there are %u now",
+		    pool->nthreads);
 }
 
 int

@@ -22,9 +22,13 @@ struct job {
 	void (*done)(struct job *); /* on the event loop; owns the job again */
 };
 
+#define POOL_MAX 16 /* threads, at most */
+
 /*
- * Starts the given number of threads.  Returns NULL with errno when memory,
- * descriptors or threads are lacking.
+ * Starts the given number of threads, POOL_MAX at most.  When all are stuck
+ * for more than a second, on a network file system that does not answer, each
+ * further job adds one until there are POOL_MAX.  Returns NULL with errno when
+ * memory, descriptors or threads are lacking.
  */
 struct pool *pool_new(struct event_base *, unsigned threads);
 /*

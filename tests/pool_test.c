@@ -3,6 +3,7 @@
  *   - work runs on other threads, done on the event loop's, once for each job,
  *     in the order in which the work was finished
  *   - as many jobs run at once as there are threads
+ *   - when all threads have been stuck for a second, a new job gets a new one
  *   - a job that no thread has begun can be cancelled, others not
  *   - at the end waiting jobs are done without their work, finished ones done
  *   - a job that is stuck holds up the end for a second only
@@ -186,6 +187,28 @@ ATF_TC_BODY(parallel, tc)
 	teardown(&s);
 }
 
+/* Threads that hang must not hold up those who have nothing to do with it. */
+ATF_TC_WITHOUT_HEAD(grows);
+ATF_TC_BODY(grows, tc)
+{
+	struct shared s;
+	struct task tasks[3];
+
+	setup(&s, 1);
+	hold(&s, 1);
+	submit(&s, &tasks[0]);
+	wait_running(&s, 1);
+	submit(&s, &tasks[1]);
+	unit_loop_for(s.base, 1100);
+	ATF_CHECK_EQ(1, s.most);
+	submit(&s, &tasks[2]);
+	wait_running(&s, 2);
+	ATF_CHECK_EQ(2, s.most);
+	hold(&s, 0);
+	wait_done(&s, 3);
+	teardown(&s);
+}
+
 /* What waits can be taken back; what runs, and what is unknown, cannot. */
 ATF_TC_WITHOUT_HEAD(cancel);
 ATF_TC_BODY(cancel, tc)
@@ -298,6 +321,7 @@ ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, jobs);
 	ATF_TP_ADD_TC(tp, parallel);
+	ATF_TP_ADD_TC(tp, grows);
 	ATF_TP_ADD_TC(tp, cancel);
 	ATF_TP_ADD_TC(tp, free_with_jobs);
 	ATF_TP_ADD_TC(tp, stuck);
