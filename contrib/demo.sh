@@ -119,8 +119,8 @@ for program in nginx git curl; do
 	command -v "$program" >/dev/null ||
 	    die "no $program, run contrib/deps.sh demo"
 done
-gitweb=/usr/share/gitweb/gitweb.cgi
-[ -x "$gitweb" ] || die "no $gitweb, run contrib/deps.sh demo"
+gitweb=/usr/share/gitweb
+[ -x "$gitweb/index.cgi" ] || die "no $gitweb/index.cgi, run contrib/deps.sh demo"
 backend=$(git --exec-path)/git-http-backend
 
 status=0

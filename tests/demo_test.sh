@@ -61,8 +61,14 @@ demo_body()
 	done
 	atf_check -s exit:0 -o match:'^418$' -e empty \
 	    curl -sS -w '\n%{http_code}\n' "$WEB/cgi-bin/nph-teapot.cgi"
-	atf_check -s exit:0 -o match:'demo\.git' -e empty \
-	    curl -sSf "$WEB/gitweb/"
+	# Its style sheet is where the page says, relative to the page.
+	atf_check -s exit:0 -o save:page -e empty curl -sSf "$WEB/gitweb/"
+	atf_check -s exit:0 -o match:'demo\.git' -o not-match:'<base ' \
+	    -e empty cat page
+	style=$(sed -n 's/.*rel="stylesheet".* href="\([^"]*\)".*/\1/p' page)
+	atf_check -s exit:0 -o inline:'200 text/css' -e empty \
+	    curl -sS -o style -w '%{http_code} %{content_type}' \
+	    "$WEB/gitweb/$style"
 	export HOME="$PWD" GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
 	git config --global user.name Tester
 	git config --global user.email tester@example.com
