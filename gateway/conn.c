@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,6 +256,7 @@ conn_finish(struct conn *conn)
 		return;
 	conn_set_state(conn, CONN_CLOSING);
 	conn->closing_since = clock_now();
+	conn->unsent = INT_MAX;
 	conn_set_alarm(conn, conn->closing_since + CONN_CLOSE_TIME);
 	conn_update_reading(conn);
 	output_flush(conn);

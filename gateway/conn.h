@@ -67,6 +67,7 @@ struct conn {
 	unsigned active; /* requests that queue or wait */
 	int64_t idle_since; /* clock_now() when live became 0 */
 	int64_t closing_since; /* when it ceased to be open */
+	int unsent; /* bytes in the socket that the peer has not taken */
 	int64_t alarm; /* when timer goes off; 0: never */
 	unsigned nstopped; /* requests that stop the reading */
 	int64_t stopped_since;

@@ -3,6 +3,7 @@
  * the earliest that was asked for, does what is due, and is set for the next.
  */
 #include <sys/types.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/tree.h>
 
@@ -14,6 +15,21 @@
 #include "output.h"
 #include "request.h"
 #include "server.h"
+
+/*
+ * Has the peer taken anything since this was asked last?  A slow one may read
+ * for long before its socket is writable again.
+ */
+static int
+is_taking(struct conn *conn)
+{
+	int unsent, before = conn->unsent;
+
+	if (ioctl(conn->fd, TIOCOUTQ, &unsent) == -1)
+		return 0;
+	conn->unsent = unsent;
+	return unsent < before;
+}
 
 /* Does what is due; returns when something will be next. */
 static int64_t
@@ -49,6 +65,10 @@ run_alarms(struct conn *conn, int64_t now)
 	}
 	if (conn->state == CONN_CLOSING) {
 		at = conn->closing_since + CONN_CLOSE_TIME;
+		if (at <= now && is_taking(conn)) {
+			conn->closing_since = now;
+			at = now + CONN_CLOSE_TIME;
+		}
 		if (at > now)
 			next = clock_sooner(next, at);
 		else

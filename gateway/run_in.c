@@ -79,6 +79,7 @@ run_input(struct request *req, const uint8_t *p, size_t len)
 	if (n == -1 && errno != EAGAIN) {
 		run_close(&run->in, &run->in_event);
 		run_release(run); /* it reads no more */
+		run_check_complete(run);
 		return len;
 	}
 	if (n > 0) {
@@ -88,6 +89,8 @@ run_input(struct request *req, const uint8_t *p, size_t len)
 		n = 0;
 	if ((size_t)n < len && event_add(&run->in_event, NULL) == -1) {
 		run_close(&run->in, &run->in_event);
+		run_release(run);
+		run_check_complete(run);
 		return len;
 	}
 	return (size_t)n;
