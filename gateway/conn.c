@@ -162,8 +162,10 @@ write_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	output_wake(conn);
-	if (conn->state == CONN_CLOSING)
-		conn->closing_since = clock_now(); /* the peer reads */
+	if (conn->state == CONN_CLOSING) { /* the peer reads */
+		conn->closing_since = clock_now();
+		conn->unsent = INT_MAX;
+	}
 	if (conn->state == CONN_CLOSING && conn->outq.bytes == 0)
 		written_all(conn);
 	else if (conn->state != CONN_DEAD)
