@@ -31,7 +31,7 @@ GATEWAY = gateway/cgi.c gateway/child.c gateway/chunked.c gateway/clock.c \
 	gateway/response.c gateway/run.c gateway/run_clock.c \
 	gateway/run_err.c gateway/run_in.c gateway/run_out.c \
 	gateway/script.c gateway/server.c gateway/socket.c \
-	gateway/spawner.c gateway/spool.c gateway/trees.c
+	gateway/spawner.c gateway/spool.c gateway/trees.c gateway/uri.c
 HEADERS = gateway/*.h
 
 all: $(B)/afcgi

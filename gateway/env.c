@@ -14,6 +14,7 @@
 #include "env.h"
 #include "params.h"
 #include "script.h"
+#include "uri.h"
 
 #define OWN_MAX 16 /* variables that env_build adds */
 #define WORDS_MAX 64 /* ISINDEX words */
@@ -259,18 +260,6 @@ add_own(struct builder *b, const char *const *extra, int authorizer)
 			add(b, "%s", defaults[i]);
 }
 
-static int
-hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *p;
-
-	if (c >= 'A' && c <= 'F')
-		c = (char)(c - 'A' + 'a');
-	p = c == '\0' ? NULL : strchr(digits, c);
-	return p == NULL ? -1 : (int)(p - digits);
-}
-
 /*
  * Decodes the len bytes of a word, a backslash before what a shell would act
  * upon (section 7.2).  Returns NULL for a word that must not be passed on:
@@ -280,16 +269,15 @@ static char *
 decode_word(const char *p, size_t len)
 {
 	char *word, *to;
-	int high, low;
+	int byte;
 
 	if ((to = word = malloc(2 * len + 1)) == NULL)
 		return NULL;
 	for (; len > 0; p++, len--) {
 		char c = *p;
 
-		if (c == '%' && len > 2 && (high = hex_digit(p[1])) != -1 &&
-		    (low = hex_digit(p[2])) != -1) {
-			c = (char)(high << 4 | low);
+		if (len > 2 && (byte = uri_decode_byte(p)) != -1) {
+			c = (char)byte;
 			p += 2;
 			len -= 2;
 		}

@@ -18,6 +18,7 @@
 #include "params.h"
 #include "script.h"
 #include "trees.h"
+#include "uri.h"
 
 /* Where in a request's paths the walk is. */
 struct walk {
@@ -198,30 +199,6 @@ walk_down(struct walk *walk, const char *rest, const char *more,
 	}
 }
 
-static int
-hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdefABCDEF";
-	const char *p = c == '\0' ? NULL : strchr(digits, c);
-
-	if (p == NULL)
-		return -1;
-	return (int)(p - digits) < 16 ? (int)(p - digits) :
-					(int)(p - digits) - 6;
-}
-
-/* The byte that the three at p stand for in a URI, or -1. */
-static int
-decode_byte(const char *p)
-{
-	int high, low;
-
-	if (p[0] != '%' || (high = hex_digit(p[1])) == -1 ||
-	    (low = hex_digit(p[2])) == -1)
-		return -1;
-	return high << 4 | low;
-}
-
 /*
  * Is `path' the percent-encoded form of what the decoded `name' ends with?
  * They are compared from their ends to where they differ.
@@ -236,7 +213,7 @@ is_encoded(const char *path, const char *name)
 		n--;
 		if (*p != *n)
 			return p - path >= 2 &&
-			    decode_byte(p - 2) == (unsigned char)*n;
+			    uri_decode_byte(p - 2) == (unsigned char)*n;
 	}
 	return 0;
 }
@@ -249,7 +226,7 @@ decode(char *path)
 
 	for (; *path != '\0'; path++) {
 		/* a NUL stays as it is: no file has such a name */
-		if ((byte = decode_byte(path)) > 0) {
+		if ((byte = uri_decode_byte(path)) > 0) {
 			*to++ = (char)byte;
 			path += 2;
 		} else
