@@ -1,8 +1,9 @@
 /*
- * The FastCGI 1.0 wire format, and nothing else: constants, the record
- * header and the fixed bodies, encoded and decoded byte by byte.  This is the
- * one description of the wire; gateway, nginx module and tests include it.
- * It needs <stdint.h> alone and holds no state.
+ * The wire format: FastCGI 1.0, and the extension of it that gives each
+ * request flow control (fcgi_flow(7)).  Constants, the record header and the
+ * fixed bodies, encoded and decoded byte by byte.  This is the one description
+ * of the wire; gateway, nginx module and tests include it.  It needs
+ * <stdint.h> alone and holds no state.
  *
  *       0         1         2         3         4         5         6     7
  *  +---------+---------+---------+---------+---------+---------+-------+---+
@@ -158,6 +159,54 @@ fcgi_unknown_put(uint8_t *p, uint8_t type)
 	p[0] = type;
 	for (i = 1; i < FCGI_UNKNOWN_LEN; i++)
 		p[i] = 0;
+}
+
+/*
+ * The extension, fcgi_flow(7).  A server that knows it answers this name in
+ * FCGI_GET_VALUES with the STDIN window of a request, in bytes, as a decimal
+ * number; only then may either side send what follows.
+ *
+ * AFCGI_CREDIT adds to what its receiver may still send for a request: STDOUT
+ * and STDERR together when the client sends it, STDIN when the server does.
+ *
+ *       0         1         2         3         4         5         6     7
+ *  +---------+---------+---------+---------+---------+---------+-------+---+
+ *  |    1    |   200   |    requestId      |         4         |padding| 0 |
+ *  +---------+---------+---------+---------+---------+---------+-------+---+
+ *  |                 bytes                 |
+ *  +---------+---------+---------+---------+
+ *
+ * AFCGI_DRAIN, from the server: no new request on this connection.
+ *
+ *  +---------+---------+---------+---------+---------+---------+-------+---+
+ *  |    1    |   201   |         0         |         0         |padding| 0 |
+ *  +---------+---------+---------+---------+---------+---------+-------+---+
+ *
+ * A record of n bytes of content, n > 0, costs AFCGI_COST(n) of the credit.
+ */
+#define AFCGI_WINDOW "AFCGI_WINDOW"
+#define AFCGI_WINDOW_MAX 0x7fffffff /* what a window may never exceed */
+#define AFCGI_CREDIT_LEN 4
+#define AFCGI_COST(n) (FCGI_HEADER_LEN + (n))
+
+enum afcgi_type { AFCGI_CREDIT = 200, AFCGI_DRAIN = 201 };
+
+/* protocolStatus: the response is incomplete and will remain so. */
+enum afcgi_status { AFCGI_CUT = 200 };
+
+/* Writes FCGI_HEADER_LEN + AFCGI_CREDIT_LEN bytes: a whole record. */
+static inline void
+afcgi_credit_put(uint8_t *p, uint16_t id, uint32_t bytes)
+{
+	fcgi_header_put(p, AFCGI_CREDIT, id, AFCGI_CREDIT_LEN);
+	fcgi_put32(p + FCGI_HEADER_LEN, bytes);
+}
+
+/* Writes FCGI_HEADER_LEN bytes: a whole record. */
+static inline void
+afcgi_drain_put(uint8_t *p)
+{
+	fcgi_header_put(p, AFCGI_DRAIN, FCGI_NULL_ID, 0);
 }
 
 /*
