@@ -24,14 +24,15 @@ LIBS = $(LDFLAGS) -pthread $$(pkg-config --libs $(LIBRARIES)) -lm
 
 # All of gateway/ but main.c.
 GATEWAY = gateway/cgi.c gateway/child.c gateway/chunked.c gateway/clock.c \
-	gateway/conn.c gateway/conn_clock.c gateway/env.c gateway/input.c \
-	gateway/limits.c gateway/listener.c gateway/log.c gateway/options.c \
-	gateway/output.c gateway/outq.c gateway/page.c gateway/params.c \
-	gateway/pool.c gateway/reader.c gateway/records.c gateway/request.c \
-	gateway/response.c gateway/run.c gateway/run_clock.c \
-	gateway/run_err.c gateway/run_in.c gateway/run_out.c \
-	gateway/script.c gateway/server.c gateway/socket.c \
-	gateway/spawner.c gateway/spool.c gateway/trees.c gateway/uri.c
+	gateway/conn.c gateway/conn_clock.c gateway/conn_drain.c \
+	gateway/env.c gateway/input.c gateway/limits.c gateway/listener.c \
+	gateway/log.c gateway/options.c gateway/output.c gateway/outq.c \
+	gateway/page.c gateway/params.c gateway/pool.c gateway/reader.c \
+	gateway/records.c gateway/request.c gateway/response.c gateway/run.c \
+	gateway/run_clock.c gateway/run_err.c gateway/run_in.c \
+	gateway/run_out.c gateway/script.c gateway/server.c gateway/socket.c \
+	gateway/spawner.c gateway/spool.c gateway/trees.c gateway/uri.c \
+	gateway/window.c
 HEADERS = gateway/*.h
 
 all: $(B)/afcgi

@@ -264,14 +264,6 @@ conn_finish(struct conn *conn)
 	output_flush(conn);
 }
 
-void
-conn_drain(struct conn *conn)
-{
-	conn->drain = 1;
-	if (conn->live == 0)
-		conn_finish(conn);
-}
-
 /* While input is not wanted, the peer's close still is. */
 void
 conn_update_reading(struct conn *conn)
@@ -334,8 +326,10 @@ conn_request_ended(struct request *req)
 	if (--conn->live > 0)
 		return;
 	conn->idle_since = clock_now();
-	if (!conn->keep || conn->drain)
+	if (!conn->keep || (conn->drain && !conn->flow))
 		conn_finish(conn);
+	else if (conn->drain)
+		conn_set_alarm(conn, conn_idle_end(conn));
 }
 
 int

@@ -30,6 +30,8 @@ struct request;
 struct server;
 
 #define CONN_STOP_TIME 50 /* ms that it is stopped for a slow script */
+#define CONN_DRAIN_GRACE 1000 /* ms that requests may cross AFCGI_DRAIN */
+#define CONN_DRAIN_WAIT 2000 /* ms more that the peer may take to close */
 #define CONN_CLOSE_TIME 30000 /* ms without progress that closing may take */
 
 TAILQ_HEAD(request_list, request);
@@ -51,8 +53,8 @@ struct conn {
 	struct event flush; /* activated when there is something to write */
 	struct event timer; /* half-open requests, idle time, a long stop */
 	struct reader reader;
-	uint8_t begin[FCGI_BEGIN_LEN]; /* content of a BEGIN_REQUEST */
-	size_t begin_len;
+	uint8_t body[FCGI_BEGIN_LEN]; /* content of a BEGIN_REQUEST, a CREDIT */
+	size_t body_len;
 	struct params values; /* content of a GET_VALUES */
 	struct outq outq;
 	struct request_tree requests; /* by id, ended ones too */
@@ -66,6 +68,7 @@ struct conn {
 	unsigned nhalf_open; /* those of them in PARAMS */
 	unsigned active; /* requests that queue or wait */
 	int64_t idle_since; /* clock_now() when live became 0 */
+	int64_t drained_at; /* when AFCGI_DRAIN was sent; 0: it was not */
 	int64_t closing_since; /* when it ceased to be open */
 	int unsent; /* bytes in the socket that the peer has not taken */
 	int64_t alarm; /* when timer goes off; 0: never */
@@ -74,7 +77,8 @@ struct conn {
 	unsigned keep:1; /* FCGI_KEEP_CONN in the last BEGIN */
 	unsigned multiplexed:1; /* two requests have been live at once */
 	unsigned full:1; /* reading is stopped: outq is too long */
-	unsigned drain:1; /* close when live becomes 0 */
+	unsigned flow:1; /* the peer has asked for AFCGI_WINDOW */
+	unsigned drain:1; /* no new requests: see conn_drain */
 	unsigned blocked:1; /* the socket is full: the write event is set */
 	unsigned reading:1; /* the read event is set */
 	unsigned watching:1; /* the close is waited for instead */
@@ -93,8 +97,21 @@ void conn_free(struct conn *);
 void conn_close(struct conn *);
 /* Closes it when all queued output is written; begins nothing new. */
 void conn_finish(struct conn *);
-/* Closes it when its last request has ended. */
+
+/* conn_drain.c: */
+/*
+ * Closes it when its last request has ended; with flow control the peer is
+ * told that, and closes it.
+ */
 void conn_drain(struct conn *);
+/* The peer has asked for the extension, fcgi_flow(7). */
+void conn_set_flow(struct conn *);
+/* True if it is too late to begin a request. */
+int conn_is_drained(const struct conn *);
+/* When no request has lived on it for too long; clock_now() time. */
+int64_t conn_idle_end(const struct conn *);
+/* And then. */
+void conn_idle(struct conn *);
 
 /* A request has begun: it is in the tree and counted. */
 void conn_request_began(struct request *);

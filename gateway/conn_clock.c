@@ -57,11 +57,11 @@ run_alarms(struct conn *conn, int64_t now)
 				input_unstop(req);
 	}
 	if (conn->state == CONN_OPEN && conn->live == 0) {
-		at = conn->idle_since + limits->conn_idle;
+		at = conn_idle_end(conn);
 		if (at > now)
 			next = clock_sooner(next, at);
 		else
-			conn_close(conn);
+			conn_idle(conn);
 	}
 	if (conn->state == CONN_CLOSING) {
 		at = conn->closing_since + CONN_CLOSE_TIME;

@@ -35,8 +35,10 @@
  * the request comes after it.
  *
  * Back-pressure.  Output is limited per connection (limits.output) and, while
- * several requests have data, by each one's share of that; a handler that
- * finds no room stops its source and goes on when writable is called.
+ * several requests have data, by each one's share of that; where the web
+ * server has windows (fcgi_flow(7)), also by what it has given credit for.  A
+ * handler that finds no room stops its source and goes on when writable is
+ * called, which a web server may put off for as long as it likes.
  */
 #ifndef HANDLER_H
 #define HANDLER_H
@@ -96,14 +98,16 @@ size_t request_write_errors(struct request *, const void *, size_t len);
 void request_end(struct request *, uint32_t app_status);
 /*
  * The response is not complete though a part has been sent: the client must
- * not take it for whole.  Where no other request is live on the connection it
- * is closed without FCGI_END_REQUEST; else END_REQUEST carries app_status,
- * which is made non-zero.
+ * not take it for whole.  With flow control END_REQUEST says so.  Without it
+ * the connection is closed without FCGI_END_REQUEST, if no other request is
+ * live there; else END_REQUEST has to do.  It carries app_status, which is made
+ * non-zero.
  */
 void request_cut(struct request *, uint32_t app_status);
 /*
- * Writes a short page with the given HTTP status, past all limits, in place of
- * a response: nothing may have been written before, and request_end follows.
+ * Writes a short page with the given HTTP status, past all limits but the
+ * credit, in place of a response: nothing may have been written before, and
+ * request_end follows, which cuts the response if there was no credit.
  */
 void request_write_page(struct request *, int status);
 /* The two in one. */

@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "input.h"
 #include "limits.h"
+#include "output.h"
 #include "request.h"
 #include "server.h"
 #include "spool.h"
@@ -45,6 +46,27 @@ go_on(struct request *req)
 	conn_go_on(req->conn);
 }
 
+/* So much input has been consumed: is it time to say so? */
+static void
+credit(struct request *req, size_t n)
+{
+	uint32_t bytes = window_consume(&req->window, n);
+
+	if (bytes == 0 || req->input.ended || req->state != REQUEST_RUNNING)
+		return;
+	if (output_credit(req, bytes) == -1)
+		conn_close(req->conn);
+}
+
+static void
+credit_kept(struct request *req, size_t n)
+{
+	if (n > req->input.owed)
+		n = req->input.owed;
+	req->input.owed -= n;
+	credit(req, n);
+}
+
 void
 input_clear(struct request *req)
 {
@@ -56,6 +78,7 @@ input_clear(struct request *req)
 		evbuffer_free(in->memory);
 	in->memory = NULL;
 	in->ready = 0;
+	in->owed = 0;
 	go_on(req);
 }
 
@@ -93,7 +116,7 @@ add_to_spool(struct request *req, const uint8_t *p, size_t n)
 		}
 		stop(req);
 	}
-	if (spool_full(in->spool))
+	if (spool_full(in->spool) && !req->window.on)
 		stop(req);
 }
 
@@ -110,6 +133,8 @@ add_to_memory(struct request *req, const uint8_t *p, size_t n)
 	}
 	if (in_memory(in) < (size_t)server->limits->stdin_mem)
 		return;
+	if (req->window.on && !in->flow)
+		return;
 	if (conn_may_stop(req->conn) && !in->stalled && !in->flow) {
 		stop(req);
 		return;
@@ -119,6 +144,21 @@ add_to_memory(struct request *req, const uint8_t *p, size_t n)
 	    &spool_ops, req);
 	if (in->spool == NULL)
 		fail(req, errno);
+}
+
+/* What the handler has not taken. */
+static void
+keep(struct request *req, const uint8_t *p, size_t n)
+{
+	struct input *in = &req->input;
+
+	in->owed += n;
+	if (in->spool != NULL)
+		add_to_spool(req, p, n);
+	else
+		add_to_memory(req, p, n);
+	if (in->flow && (in->spool == NULL || !spool_full(in->spool)))
+		credit_kept(req, in->owed);
 }
 
 void
@@ -131,16 +171,16 @@ input_add(struct request *req, const uint8_t *p, size_t n)
 		return;
 	if (in->ready && in->spool == NULL && in_memory(in) == 0) {
 		taken = req->conn->server->handler->input(req, p, n);
-		if (taken == n || req->state != REQUEST_RUNNING)
+		if (req->state != REQUEST_RUNNING)
+			return;
+		credit(req, taken);
+		if (taken == n)
 			return;
 		in->ready = 0;
 		p += taken;
 		n -= taken;
 	}
-	if (in->spool != NULL)
-		add_to_spool(req, p, n);
-	else
-		add_to_memory(req, p, n);
+	keep(req, p, n);
 }
 
 static void
@@ -181,6 +221,7 @@ give(struct request *req)
 		if (req->state != REQUEST_RUNNING)
 			return -1;
 		(void)evbuffer_drain(in->memory, taken);
+		credit_kept(req, taken);
 		if (taken < vec.iov_len)
 			in->ready = 0;
 	}
@@ -237,6 +278,7 @@ input_flow(struct request *req)
 {
 	req->input.flow = 1;
 	input_unstop(req);
+	credit_kept(req, req->input.owed);
 }
 
 static void
@@ -253,6 +295,7 @@ drained(void *arg)
 {
 	struct request *req = arg;
 
+	credit_kept(req, req->input.owed);
 	if (!over_limit(req))
 		go_on(req);
 }

@@ -5,6 +5,11 @@
  * it is stopped for a moment before the disk is used, and for long when the
  * disk's limit is reached.
  *
+ * The input of a windowed request never stops the connection: it stays in
+ * memory, which its window bounds, and the peer gets credit as the handler
+ * takes it.  If all of it must be taken (request_take_input) it goes to disk,
+ * and there is credit for what is kept there as well.
+ *
  *   connection -> memory -> handler             (direct)
  *   connection -> spool -> memory -> handler    (spooling, until it is empty)
  *
@@ -23,6 +28,7 @@ struct spool;
 struct input {
 	struct evbuffer *memory; /* NULL while nothing waits */
 	struct spool *spool;
+	size_t owed; /* bytes kept here that have not brought credit */
 	unsigned ready:1; /* the handler takes input */
 	unsigned ended:1; /* FCGI_STDIN has ended */
 	unsigned done:1; /* and the handler knows */

@@ -46,6 +46,7 @@ static const struct limit {
 	L("header", header, UNIT_BYTES, 64 * KB, 64, 16 * MB),
 	L("output", output, UNIT_BYTES, 256 * KB, 64 * KB, GB),
 	L("stdin", stdin_mem, UNIT_BYTES, 64 * KB, 4 * KB, GB),
+	L("window", window, UNIT_BYTES, 256 * KB, 4 * KB, GB),
 	L("spool", spool, UNIT_BYTES, GB, 0, 1024 * GB),
 	L("spool_all", spool_all, UNIT_BYTES, 4 * GB, 0, 1024 * GB),
 	L("stderr", errors, UNIT_BYTES, 64 * KB, 0, GB),

@@ -23,6 +23,7 @@ struct limits {
 	int64_t stdin_mem; /* STDIN of one request held in memory */
 	int64_t spool; /* STDIN of one request held on disk */
 	int64_t spool_all; /* STDIN of all requests held on disk */
+	int64_t window; /* STDIN window of one request, fcgi_flow(7) */
 	int64_t errors; /* stderr of one script that is forwarded */
 	/* milliseconds; 0 is no limit where the table allows it */
 	int64_t queue_wait;

@@ -20,6 +20,7 @@
 
 #define RECORD_LARGE 32768 /* content when one request alone has output */
 #define RECORD_SMALL 8192 /* when several have */
+#define RECORD_ERRORS 4096 /* of FCGI_STDERR */
 #define RETRY_MEMORY 50 /* ms until memory is asked for again */
 
 static void
@@ -42,8 +43,9 @@ alone(const struct request *req)
 	return req->conn->active <= (req->active ? 1U : 0U);
 }
 
-int
-output_room(const struct request *req)
+/* Is there room in the queue, whatever the credit? */
+static int
+queue_has_room(const struct request *req)
 {
 	const struct conn *conn = req->conn;
 	size_t max = (size_t)conn->server->limits->output, share;
@@ -54,6 +56,13 @@ output_room(const struct request *req)
 	if (share < FCGI_HEADER_LEN + RECORD_SMALL)
 		share = FCGI_HEADER_LEN + RECORD_SMALL;
 	return req->queued < share;
+}
+
+size_t
+output_room(const struct request *req)
+{
+	return queue_has_room(req) ? window_room(&req->window, RECORD_ERRORS) :
+				     0;
 }
 
 static void
@@ -74,7 +83,12 @@ output_reserve(struct request *req, size_t want, size_t *room)
 	size_t max = alone(req) ? RECORD_LARGE : RECORD_SMALL;
 	uint8_t *p;
 
-	if (!output_room(req)) {
+	if ((max = window_room(&req->window, max)) == 0) {
+		output_unwait(req);
+		req->window.waiting = 1;
+		return NULL;
+	}
+	if (!queue_has_room(req)) {
 		wait_for_room(req);
 		return NULL;
 	}
@@ -93,6 +107,7 @@ void
 output_commit(struct request *req, enum fcgi_type type, size_t len)
 {
 	outq_commit(&req->conn->outq, (uint8_t)type, req->id, len);
+	window_spend(&req->window, len);
 	req->queued += FCGI_HEADER_LEN + len;
 	if (type == FCGI_STDERR)
 		req->wrote_errors = 1;
@@ -116,23 +131,47 @@ output_raw(struct conn *conn, const void *data, size_t len)
 }
 
 int
-output_end(struct request *req, uint32_t app_status, enum fcgi_status status)
+output_end(struct request *req, uint32_t app_status, uint8_t status)
 {
 	uint8_t buf[3 * FCGI_HEADER_LEN + FCGI_END_LEN], *p = buf;
+	int cut = status == AFCGI_CUT;
 
-	fcgi_header_put(p, FCGI_STDOUT, req->id, 0);
-	p += FCGI_HEADER_LEN;
-	if (req->wrote_errors) {
+	if (!cut) {
+		fcgi_header_put(p, FCGI_STDOUT, req->id, 0);
+		p += FCGI_HEADER_LEN;
+	}
+	if (!cut && req->wrote_errors) {
 		fcgi_header_put(p, FCGI_STDERR, req->id, 0);
 		p += FCGI_HEADER_LEN;
 	}
-	fcgi_end_put(p, req->id, app_status, (uint8_t)status);
+	fcgi_end_put(p, req->id, app_status, status);
 	p += FCGI_HEADER_LEN + FCGI_END_LEN;
 	if (output_raw(req->conn, buf, (size_t)(p - buf)) == -1)
 		return -1;
 	req->queued += (size_t)(p - buf);
 	update_active(req);
 	return 0;
+}
+
+int
+output_credit(struct request *req, uint32_t bytes)
+{
+	uint8_t buf[FCGI_HEADER_LEN + AFCGI_CREDIT_LEN];
+
+	afcgi_credit_put(buf, req->id, bytes);
+	return output_raw(req->conn, buf, sizeof buf);
+}
+
+void
+output_credited(struct request *req)
+{
+	if (!req->window.waiting || window_room(&req->window, 1) == 0)
+		return;
+	req->window.waiting = 0;
+	if (queue_has_room(req))
+		request_wake(req);
+	else
+		wait_for_room(req);
 }
 
 int
@@ -158,6 +197,8 @@ written(void *arg, const struct fcgi_header *h)
 	struct request *req;
 	size_t n = FCGI_HEADER_LEN + (size_t)h->content;
 
+	if (h->type == AFCGI_CREDIT) /* is no output of its request */
+		return;
 	if (h->id == FCGI_NULL_ID || (req = conn_find(conn, h->id)) == NULL)
 		return;
 	if (h->type == FCGI_END_REQUEST && req->state == REQUEST_ENDED) {

@@ -2,7 +2,8 @@
  * What goes out on a connection: whose record is next, and how large it may
  * be.  While several requests have output, each may fill its share of the
  * queue, in small records; one alone may fill it all, in large ones.  Who
- * finds no room waits in line.
+ * finds no room waits in line.  A windowed request also stays within its
+ * credit; while it waits for more it is in nobody's way.
  */
 #ifndef OUTPUT_H
 #define OUTPUT_H
@@ -19,10 +20,20 @@ struct request;
 uint8_t *output_reserve(struct request *, size_t want, size_t *room);
 void output_commit(struct request *, enum fcgi_type, size_t len);
 void output_cancel(struct request *);
-/* True if output_reserve would now find room. */
-int output_room(const struct request *);
-/* Queues the last records of a request, past all limits.  0, or -1: ENOMEM. */
-int output_end(struct request *, uint32_t app_status, enum fcgi_status);
+/*
+ * Bytes for which output_reserve would now find room, though it may find more
+ * than that; 0: none.
+ */
+size_t output_room(const struct request *);
+/* Credit has come: who waits for that may go on. */
+void output_credited(struct request *);
+/*
+ * Queues the last records of a request, past all limits; status is an enum
+ * fcgi_status or AFCGI_CUT.  Returns 0, or -1: ENOMEM.
+ */
+int output_end(struct request *, uint32_t app_status, uint8_t status);
+/* Tells the peer that STDIN may cost so much more.  0, or -1: ENOMEM. */
+int output_credit(struct request *, uint32_t bytes);
 /* Queues a record that no peer can take for anything but an error. */
 int output_poison(struct conn *);
 /* Queues whole records that belong to no live request, past all limits. */

@@ -78,6 +78,12 @@ check_stream(struct conn *conn, const struct fcgi_header *h)
 		return broken(conn, "PARAMS after their end", h);
 	if (h->type == FCGI_STDIN && req->state == REQUEST_PARAMS)
 		return broken(conn, "STDIN before the end of PARAMS", h);
+	if (h->type == FCGI_STDIN &&
+	    window_receive(&req->window, h->content) == -1)
+		return broken(conn, "more STDIN than its window", h);
+	if (h->type == AFCGI_CREDIT && req->state != REQUEST_PARAMS &&
+	    !req->window.on)
+		return broken(conn, "CREDIT for a request without a window", h);
 	conn->current = req;
 	return 0;
 }
@@ -91,11 +97,11 @@ header(void *arg, const struct fcgi_header *h)
 	if (conn->state != CONN_OPEN)
 		return -1;
 	conn->current = NULL;
+	conn->body_len = 0;
 	if (h->version != FCGI_VERSION_1)
 		return broken(conn, "unknown version", h);
 	switch (h->type) {
 	case FCGI_BEGIN_REQUEST:
-		conn->begin_len = 0;
 		if (h->id == FCGI_NULL_ID)
 			return broken(conn, "BEGIN_REQUEST with id 0", h);
 		if (h->content != FCGI_BEGIN_LEN)
@@ -110,9 +116,23 @@ header(void *arg, const struct fcgi_header *h)
 	case FCGI_STDIN:
 	case FCGI_DATA:
 		return check_stream(conn, h);
+	case AFCGI_CREDIT:
+		if (!conn->flow) /* then it is of an unknown type */
+			return 0;
+		if (h->content != AFCGI_CREDIT_LEN)
+			return broken(conn, "CREDIT of a wrong length", h);
+		return check_stream(conn, h);
 	default:
 		return 0;
 	}
+}
+
+/* header() has seen to it that it fits. */
+static void
+keep_body(struct conn *conn, const uint8_t *p, size_t n)
+{
+	memcpy(conn->body + conn->body_len, p, n);
+	conn->body_len += n;
 }
 
 static void
@@ -124,8 +144,11 @@ data(void *arg, const struct fcgi_header *h, const uint8_t *p, size_t n)
 		return;
 	switch (h->type) {
 	case FCGI_BEGIN_REQUEST:
-		memcpy(conn->begin + conn->begin_len, p, n);
-		conn->begin_len += n;
+		keep_body(conn, p, n);
+		break;
+	case AFCGI_CREDIT:
+		if (conn->current != NULL)
+			keep_body(conn, p, n);
 		break;
 	case FCGI_PARAMS:
 		if (conn->current != NULL)
@@ -144,16 +167,33 @@ data(void *arg, const struct fcgi_header *h, const uint8_t *p, size_t n)
 	}
 }
 
+/*
+ * It begins though the peer has been told not to: the answer says that nothing
+ * has been done for it, and the records that follow are ignored.
+ */
+static int
+refuse_late(struct conn *conn, uint16_t id)
+{
+	uint8_t buf[FCGI_HEADER_LEN + FCGI_END_LEN];
+
+	conn_log(conn, LEVEL_DEBUG, "request %u refused: draining", id);
+	conn->unread = 1;
+	fcgi_end_put(buf, id, 0, FCGI_OVERLOADED);
+	return output_raw(conn, buf, sizeof buf);
+}
+
 static int
 begin_request(struct conn *conn, const struct fcgi_header *h)
 {
 	const struct limits *limits = conn->server->limits;
-	uint16_t role = fcgi_get16(conn->begin);
+	uint16_t role = fcgi_get16(conn->body);
 	struct request *req;
 
 	if (mark_begun(conn, h->id) == -1)
 		goto nomem;
-	conn->keep = (conn->begin[2] & FCGI_KEEP_CONN) != 0;
+	if (conn_is_drained(conn))
+		return refuse_late(conn, h->id);
+	conn->keep = (conn->body[2] & FCGI_KEEP_CONN) != 0;
 	if ((req = request_new(conn, h->id, (uint8_t)role)) == NULL)
 		goto nomem;
 	if (role != FCGI_RESPONDER && role != FCGI_AUTHORIZER) {
@@ -189,11 +229,13 @@ get_values(struct conn *conn)
 		{ "FCGI_MAX_CONNS", limits->connections },
 		{ "FCGI_MAX_REQS", limits->scripts + limits->queue },
 		{ "FCGI_MPXS_CONNS", 1 },
+		{ AFCGI_WINDOW, window_start(limits->window) },
 	};
 	uint8_t buf[256], *p = buf + FCGI_HEADER_LEN;
 	const char *wrong;
 	char value[24];
 	size_t i, name_len, value_len;
+	int flow;
 
 	wrong = params_decode(&conn->values);
 	if (wrong != NULL)
@@ -212,10 +254,15 @@ get_values(struct conn *conn)
 		memcpy(p, value, value_len);
 		p += value_len;
 	}
+	flow = wrong == NULL && params_get(&conn->values, AFCGI_WINDOW) != NULL;
 	params_clear(&conn->values);
 	fcgi_header_put(buf, FCGI_GET_VALUES_RESULT, FCGI_NULL_ID,
 	    (uint16_t)(p - buf - FCGI_HEADER_LEN));
-	return output_raw(conn, buf, (size_t)(p - buf));
+	if (output_raw(conn, buf, (size_t)(p - buf)) == -1)
+		return -1;
+	if (flow)
+		conn_set_flow(conn);
+	return 0;
 }
 
 static int
@@ -249,6 +296,9 @@ end(void *arg, const struct fcgi_header *h)
 		request_params_end(req);
 	else if (h->type == FCGI_STDIN && h->content == 0)
 		request_input_end(req);
+	else if (h->type == AFCGI_CREDIT &&
+	    request_credit(req, fcgi_get32(conn->body)) == -1)
+		return broken(conn, "more CREDIT than a window may be", h);
 	return 0;
 }
 

@@ -59,6 +59,13 @@ request_new(struct conn *conn, uint16_t id, uint8_t role)
 	return req;
 }
 
+static void
+say_end(struct request *req, uint32_t app_status, uint8_t status)
+{
+	if (output_end(req, app_status, status) == -1)
+		conn_close(req->conn);
+}
+
 /* What only a live request needs: its end, as the handler sees it. */
 static void
 finish(struct request *req)
@@ -116,16 +123,29 @@ request_params_end(struct request *req)
 
 	if (req->state != REQUEST_PARAMS)
 		return;
+	request_set_state(req, REQUEST_RUNNING);
 	if ((wrong = params_decode(&req->params)) != NULL) {
 		status = errno == ENOMEM ? 503 : 400;
 		request_log(req, LEVEL_WARNING, "bad parameters: %s", wrong);
 		request_page(req, status);
 		return;
 	}
-	request_set_state(req, REQUEST_RUNNING);
 	if (req->role == FCGI_AUTHORIZER) /* section 6.3: it has no input */
 		req->input.ended = 1;
 	server->handler->begin(req, server->handler_arg);
+}
+
+int
+request_credit(struct request *req, uint32_t bytes)
+{
+	if (req->state == REQUEST_ENDED)
+		return 0;
+	if (!req->window.on)
+		window_open(&req->window, req->conn->server->limits->window);
+	if (window_add(&req->window, bytes) == -1)
+		return -1;
+	output_credited(req);
+	return 0;
 }
 
 void
@@ -155,9 +175,8 @@ request_abort(struct request *req)
 	if (req->state == REQUEST_ENDED)
 		return;
 	request_log(req, LEVEL_DEBUG, "aborted");
-	if (req->conn->state == CONN_OPEN &&
-	    output_end(req, 1, FCGI_REQUEST_COMPLETE) == -1)
-		conn_close(req->conn);
+	if (req->conn->state == CONN_OPEN)
+		say_end(req, 1, FCGI_REQUEST_COMPLETE);
 	finish(req);
 	if (!known)
 		return;
@@ -169,8 +188,7 @@ request_abort(struct request *req)
 void
 request_refuse(struct request *req, enum fcgi_status status)
 {
-	if (output_end(req, 0, status) == -1)
-		conn_close(req->conn);
+	say_end(req, 0, (uint8_t)status);
 	finish(req);
 }
 
@@ -267,11 +285,11 @@ request_write(struct request *req, enum fcgi_type type, const void *data,
 size_t
 request_write_errors(struct request *req, const void *data, size_t len)
 {
-	size_t n = 0, part;
+	size_t n = 0, part, room;
 
-	while (n < len && output_room(req)) {
+	while (n < len && (room = output_room(req)) > 0) {
 		part = request_write(req, FCGI_STDERR,
-		    (const uint8_t *)data + n, len - n < 4096 ? len - n : 4096);
+		    (const uint8_t *)data + n, len - n < room ? len - n : room);
 		if (part == 0)
 			break;
 		n += part;
@@ -282,8 +300,10 @@ request_write_errors(struct request *req, const void *data, size_t len)
 void
 request_end(struct request *req, uint32_t app_status)
 {
-	if (output_end(req, app_status, FCGI_REQUEST_COMPLETE) == -1)
-		conn_close(req->conn);
+	if (req->window.cut)
+		say_end(req, app_status == 0 ? 1 : app_status, AFCGI_CUT);
+	else
+		say_end(req, app_status, FCGI_REQUEST_COMPLETE);
 	finish(req);
 }
 
@@ -292,7 +312,8 @@ request_cut(struct request *req, uint32_t app_status)
 {
 	struct conn *conn = req->conn;
 
-	if (conn->live > 1 || conn->state != CONN_OPEN) {
+	req->window.cut = req->window.on;
+	if (req->window.on || conn->live > 1 || conn->state != CONN_OPEN) {
 		request_end(req, app_status == 0 ? 1 : app_status);
 		return;
 	}
@@ -308,6 +329,11 @@ request_write_page(struct request *req, int status)
 	char page[FCGI_HEADER_LEN + PAGE_SIZE_MAX];
 	size_t len = page_write(page + FCGI_HEADER_LEN, status);
 
+	if (window_room(&req->window, len) < len) {
+		req->window.cut = 1;
+		return;
+	}
+	window_spend(&req->window, len);
 	fcgi_header_put((uint8_t *)page, FCGI_STDOUT, req->id, (uint16_t)len);
 	if (output_raw(req->conn, page, FCGI_HEADER_LEN + len) == -1)
 		conn_close(req->conn);
@@ -318,6 +344,13 @@ request_write_page(struct request *req, int status)
 void
 request_page(struct request *req, int status)
 {
+	const struct conn *conn = req->conn;
+
+	/* its credit may be on the way: a page would not be counted */
+	if (conn->flow && req->state == REQUEST_PARAMS && !req->window.on) {
+		request_refuse(req, FCGI_OVERLOADED);
+		return;
+	}
 	request_write_page(req, status);
 	request_end(req, 0);
 }

@@ -22,6 +22,7 @@
 #include "handler.h"
 #include "input.h"
 #include "params.h"
+#include "window.h"
 
 struct conn;
 
@@ -35,6 +36,7 @@ struct request {
 	void *context; /* the handler's */
 	struct params params;
 	struct input input;
+	struct window window;
 	int64_t began; /* clock_now() */
 	uint32_t turn; /* the conn's, when it began to wait */
 	size_t queued; /* bytes in the connection's queue */
@@ -56,6 +58,11 @@ void request_params(struct request *, const uint8_t *, size_t);
 void request_params_end(struct request *);
 void request_input(struct request *, const uint8_t *, size_t);
 void request_input_end(struct request *);
+/*
+ * The peer takes so many bytes more; the first of it makes the request a
+ * windowed one.  Returns 0, or -1 if that is more than a window may be.
+ */
+int request_credit(struct request *, uint32_t bytes);
 /* The client is gone; tells the handler if it knows the request. */
 void request_abort(struct request *);
 /* Ends it before it has begun, with a protocolStatus. */

@@ -32,6 +32,10 @@ struct answer {
 	unsigned records; /* FCGI_STDOUT records that were not empty */
 	unsigned first; /* serial number of the first such record */
 	unsigned last; /* and of the last */
+	bool windowed; /* credit has been sent for it */
+	int64_t credit; /* what STDOUT and STDERR may still cost */
+	uint32_t window; /* kept up to that; 0: by nobody */
+	uint64_t granted; /* AFCGI_CREDIT that came, in all */
 	bool out_closed;
 	bool err_closed;
 	bool ended;
@@ -103,6 +107,7 @@ void send_stream(struct peer *, const struct wire *, uint8_t, uint16_t,
     const void *, size_t);
 void send_begin(struct peer *, const struct wire *, uint16_t, uint16_t,
     uint8_t);
+void send_credit(struct peer *, const struct wire *, uint16_t, uint32_t);
 void send_request(struct peer *, const struct wire *, const struct request *);
 void pair_add(struct buf *, const char *);
 

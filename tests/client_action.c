@@ -113,6 +113,25 @@ do_abort(struct play *pl, char *line)
 }
 
 static void
+do_credit(struct play *pl, char *line)
+{
+	uint16_t id = play_id(pl, &line);
+
+	send_credit(play_peer(pl), &pl->wire, id,
+	    (uint32_t)play_number(pl, &line, UINT32_MAX));
+}
+
+static void
+do_window(struct play *pl, char *line)
+{
+	uint16_t id = play_id(pl, &line);
+	struct answer *a = play_answer(pl, id);
+
+	a->window = (uint32_t)play_number(pl, &line, AFCGI_WINDOW_MAX);
+	send_credit(play_peer(pl), &pl->wire, id, a->window);
+}
+
+static void
 do_get_values(struct play *pl, char *line)
 {
 	struct buf pairs;
@@ -300,6 +319,7 @@ const struct command action_commands[] = {
 	{ "close", do_close, false },
 	{ "connection", do_connection, true },
 	{ "count", do_count, false },
+	{ "credit", do_credit, false },
 	{ "flush", do_flush, false },
 	{ "get-values", do_get_values, false },
 	{ "lenient", do_lenient, false },
@@ -319,5 +339,6 @@ const struct command action_commands[] = {
 	{ "stop-reading", do_stop_reading, false },
 	{ "timeout", do_timeout, false },
 	{ "until", do_until, true },
+	{ "window", do_window, false },
 	{ NULL, NULL, false },
 };

@@ -231,6 +231,31 @@ do_expect_unknown(struct play *pl, char *line)
 }
 
 static void
+do_expect_drain(struct play *pl, char *line)
+{
+	struct buf content;
+
+	(void)line;
+	(void)management(pl, AFCGI_DRAIN, &content);
+	if (content.len != 0)
+		failed(play_peer(pl), "line %u: DRAIN of %zu bytes", pl->line,
+		    content.len);
+	buf_clear(&content);
+}
+
+static void
+do_expect_credit(struct play *pl, char *line)
+{
+	uint16_t id = play_id(pl, &line);
+	uint64_t n = play_number(pl, &line, UINT32_MAX);
+	const struct answer *a = play_answer(pl, id);
+
+	WAIT_FOR(pl, a->granted >= n,
+	    "line %u: credit of id %u: %llu in all, not %llu", pl->line, id,
+	    (unsigned long long)a->granted, (unsigned long long)n);
+}
+
+static void
 do_expect_no_record(struct play *pl, char *line)
 {
 	int64_t until = now_ms() + (int64_t)play_number(pl, &line, 3600000);
@@ -274,7 +299,9 @@ do_expect_cut(struct play *pl, char *line)
 const struct command expect_commands[] = {
 	{ "expect-any", do_expect_any, false },
 	{ "expect-close", do_expect_close, false },
+	{ "expect-credit", do_expect_credit, false },
 	{ "expect-cut", do_expect_cut, false },
+	{ "expect-drain", do_expect_drain, false },
 	{ "expect-end", do_expect_end, false },
 	{ "expect-no-record", do_expect_no_record, false },
 	{ "expect-stderr", do_expect_stderr, false },

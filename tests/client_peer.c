@@ -3,9 +3,10 @@
  * and takes records apart as they come.  Called by all three modes.
  *
  * It is strict about what it receives: an unknown record type, a record for
- * an id that was not begun or has ended, or data after a stream's end fails
- * the run at once.  A version byte that is not 1 is how the gateway shows a
- * cut answer: nothing after it is read, and the state becomes PEER_CUT.
+ * an id that was not begun or has ended, data after a stream's end, or more of
+ * it than there was credit for fails the run at once.  A version byte that is
+ * not 1 is how the gateway shows a cut answer: nothing after it is read, and
+ * the state becomes PEER_CUT.
  */
 #include <sys/types.h>
 #include <sys/ioctl.h>
@@ -195,6 +196,23 @@ history_add(struct peer *p, const struct fcgi_header *h, const uint8_t *c)
 	p->records++;
 }
 
+/* Counts a record against the credit, and gives more if the play says so. */
+static void
+record_cost(struct peer *p, struct answer *a, const struct fcgi_header *h)
+{
+	static const struct wire plain = { FCGI_MAX_CONTENT, 0 };
+
+	if (!a->windowed)
+		return;
+	a->credit -= AFCGI_COST(h->content);
+	if (a->credit < 0)
+		failed(p, "id %d: more than its credit: %lld", h->id,
+		    (long long)-a->credit);
+	if (a->window != 0 && a->credit < a->window / 2)
+		send_credit(p, &plain, h->id,
+		    (uint32_t)(a->window - a->credit));
+}
+
 static void
 record_stream(struct peer *p, struct answer *a, const struct fcgi_header *h,
     const uint8_t *content)
@@ -208,6 +226,7 @@ record_stream(struct peer *p, struct answer *a, const struct fcgi_header *h,
 		*closed = true;
 		return;
 	}
+	record_cost(p, a, h);
 	buf_add(h->type == FCGI_STDOUT ? &a->out : &a->err, content,
 	    h->content);
 	if (h->type != FCGI_STDOUT)
@@ -232,6 +251,11 @@ record_application(struct peer *p, const struct fcgi_header *h,
 	case FCGI_STDOUT:
 	case FCGI_STDERR:
 		record_stream(p, a, h, content);
+		break;
+	case AFCGI_CREDIT:
+		if (!a->windowed || h->content != AFCGI_CREDIT_LEN)
+			failed(p, "credit that was not asked for");
+		a->granted += fcgi_get32(content);
 		break;
 	case FCGI_END_REQUEST:
 		if (h->content != FCGI_END_LEN)

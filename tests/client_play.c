@@ -10,6 +10,8 @@
  *   stdin ID TEXT		stdin ID: its end
  *   stdin-bytes ID N		N bytes of `x'
  *   abort ID
+ *   credit ID N		AFCGI_CREDIT; more output than that is an error
+ *   window ID N		likewise, and again when half of it is used
  *   get-values NAME ...
  *   record TYPE ID [HEX]	any type, its content in hexadecimal
  *   header VERSION TYPE ID LENGTH PADDING	a header alone, of any numbers
@@ -39,6 +41,8 @@
  *   expect-end ID [APP|* [PROTO]]
  *   expect-values [NAME=VALUE|NAME=*] ...	these and no others
  *   expect-unknown TYPE
+ *   expect-credit ID N		at least so much AFCGI_CREDIT in all
+ *   expect-drain
  *   expect-no-record MS	nothing comes for so long, nor a close
  *   expect-close		the other side closes, in whatever way
  *   expect-cut			and not in a way that looks complete

@@ -52,6 +52,21 @@ send_begin(struct peer *p, const struct wire *w, uint16_t id, uint16_t role,
 	    FCGI_BEGIN_LEN);
 }
 
+/* Also counts it: what exceeds it fails the run. */
+void
+send_credit(struct peer *p, const struct wire *w, uint16_t id, uint32_t bytes)
+{
+	struct answer *a = p->answers[id];
+	uint8_t content[AFCGI_CREDIT_LEN];
+
+	if (a != NULL) {
+		a->windowed = true;
+		a->credit += bytes;
+	}
+	fcgi_put32(content, bytes);
+	send_record(p, w, AFCGI_CREDIT, id, content, sizeof(content));
+}
+
 /* Appends "NAME=VALUE", or "NAME" with an empty value, as a pair. */
 void
 pair_add(struct buf *b, const char *pair)

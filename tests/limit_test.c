@@ -36,6 +36,7 @@ static const struct {
 	{ "header", FIELD(header), 64 * K, 0 },
 	{ "output", FIELD(output), 256 * K, 0 },
 	{ "stdin", FIELD(stdin_mem), 64 * K, 0 },
+	{ "window", FIELD(window), 256 * K, 0 },
 	{ "spool", FIELD(spool), G, 0 },
 	{ "spool_all", FIELD(spool_all), 4 * G, 0 },
 	{ "stderr", FIELD(errors), 64 * K, 0 },
@@ -188,16 +189,17 @@ ATF_TC_BODY(ranges, tc)
 	limits_init(&limits);
 	ATF_CHECK(limits_set(&limits,
 		      "scripts=1,connections=1,requests=1,half_open=1,queue=0,"
-		      "params=512,header=64,output=64k,stdin=4k,spool=0,"
-		      "spool_all=0,stderr=0,queue_wait=0.001,params_time=0.001,"
-		      "header_time=0,idle_time=0,total_time=0,grace=0.001,"
+		      "params=512,header=64,output=64k,stdin=4k,window=4k,"
+		      "spool=0,spool_all=0,stderr=0,queue_wait=0.001,"
+		      "params_time=0.001,header_time=0,idle_time=0,"
+		      "total_time=0,grace=0.001,"
 		      "linger=0.001,drain=0,conn_idle=0.001") == NULL);
 	ATF_CHECK_EQ(1, limits.scripts);
 	ATF_CHECK_EQ(1, limits.conn_idle);
 	ATF_CHECK(limits_set(&limits,
 		      "scripts=1000000,connections=1000000,requests=65535,"
 		      "half_open=65535,queue=1000000,params=16m,header=16m,"
-		      "output=1g,stdin=1g,spool_all=1024g,stderr=1g,"
+		      "output=1g,stdin=1g,window=1g,spool_all=1024g,stderr=1g,"
 		      "grace=31536000") == NULL);
 	ATF_CHECK_EQ(65535, limits.requests);
 	ATF_CHECK_EQ(YEAR, limits.grace);
@@ -211,6 +213,8 @@ ATF_TC_BODY(ranges, tc)
 	check_refused("header=63");
 	check_refused("output=65535");
 	check_refused("stdin=4095");
+	check_refused("window=4095");
+	check_refused("window=1073741825");
 	check_refused("queue_wait=0");
 	check_refused("params_time=0");
 	check_refused("grace=0");
