@@ -53,10 +53,10 @@ ngx_fastcgi_mux_ask_answered(ngx_fastcgi_mux_conn_t *conn,
 
     conn->asked = 0;
     conn->multiplexes = multiplexes;
-    conn->windowed = multiplexes && window;
+    conn->windowed = (window != 0);
     conn->stdin_window = window;
 
-    server->windowed = conn->windowed;
+    server->windowed = multiplexes && window;
     ngx_fastcgi_mux_server_set_state(server, multiplexes
                                              ? ngx_fastcgi_mux_multiplexes
                                              : ngx_fastcgi_mux_plain,

@@ -248,7 +248,7 @@ ngx_fastcgi_mux_conn_fail(ngx_fastcgi_mux_conn_t *conn, const char *why)
         s = ngx_queue_data(q, ngx_fastcgi_mux_stream_t, newcomers);
         ngx_fastcgi_mux_stream_unlink(s);
 
-        if (again) {
+        if (again && s->begin == NULL && s->head_len == 0) {
             ngx_queue_insert_tail(&newcomers, &s->newcomers);
 
         } else {
@@ -259,7 +259,7 @@ ngx_fastcgi_mux_conn_fail(ngx_fastcgi_mux_conn_t *conn, const char *why)
 
     while (conn->streams.root != &conn->sentinel) {
         node = ngx_rbtree_min(conn->streams.root, &conn->sentinel);
-        s = ngx_rbtree_data(node, ngx_fastcgi_mux_stream_t, node);
+        s = ngx_queue_data(node, ngx_fastcgi_mux_stream_t, node);
         ngx_fastcgi_mux_stream_unlink(s);
 
         if (s->detached) {
@@ -317,7 +317,7 @@ ngx_fastcgi_mux_conn_stream(ngx_fastcgi_mux_conn_t *conn, ngx_uint_t id)
     while (node != &conn->sentinel) {
 
         if (id == node->key) {
-            return ngx_rbtree_data(node, ngx_fastcgi_mux_stream_t, node);
+            return ngx_queue_data(node, ngx_fastcgi_mux_stream_t, node);
         }
 
         node = (id < node->key) ? node->left : node->right;

@@ -161,10 +161,10 @@ ngx_fastcgi_mux_read_records(ngx_fastcgi_mux_conn_t *conn, u_char *p,
 
             conn->content -= n;
             p += n;
+        }
 
-            if (conn->content) {
-                break;
-            }
+        if (conn->content) {
+            break;
         }
 
         n = ngx_min(conn->padding, (size_t) (last - p));

@@ -175,6 +175,8 @@ void
 ngx_fastcgi_mux_server_set_state(ngx_fastcgi_mux_server_t *server,
     ngx_fastcgi_mux_state_e state, ngx_log_t *log)
 {
+#if (NGX_DEBUG)
+
     static const char  *names[] = { "unknown", "asking", "multiplexes",
                                     "plain" };
 
@@ -183,6 +185,8 @@ ngx_fastcgi_mux_server_set_state(ngx_fastcgi_mux_server_t *server,
                        "fastcgi multiplex server %V: %s -> %s",
                        &server->name, names[server->state], names[state]);
     }
+
+#endif
 
     if (state == ngx_fastcgi_mux_plain) {
         server->retry = ngx_current_msec + server->conf->retry;
