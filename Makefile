@@ -7,6 +7,10 @@ DESTDIR =
 MANDIR = $(PREFIX)/share/man
 UNITDIR = $(PREFIX)/lib/systemd/system
 EXAMPLES = $(PREFIX)/share/doc/afcgi
+# Debian's places for modules of nginx.
+NGINX_MODULES = /usr/lib/nginx/modules
+NGINX_AVAILABLE = /usr/share/nginx/modules-available
+NGINX_ENABLED = /etc/nginx/modules-enabled
 CC = cc
 CFLAGS = -O2 -g
 LDFLAGS =
@@ -34,16 +38,23 @@ GATEWAY = gateway/cgi.c gateway/child.c gateway/chunked.c gateway/clock.c \
 	gateway/spawner.c gateway/spool.c gateway/trees.c gateway/uri.c \
 	gateway/window.c
 HEADERS = gateway/*.h
+MODULE = ngx_http_upstream_fastcgi_multiplex_module.so
 
 all: $(B)/afcgi
 
 help:
 	@echo 'make            build $(B)/afcgi'
+	@echo 'make nginx      build $(B)/$(MODULE)'
+	@echo '                for Debian'"'"'s nginx, or for the one whose source'
+	@echo '                tree is NGINX_SRC'
 	@echo 'make demo       install what is missing, build, and serve CGI'
-	@echo '                scripts, gitweb and git through nginx; PORT=8888'
+	@echo '                scripts, gitweb and git through nginx; PORT=8888;'
+	@echo '                MULTIPLEX=no leaves the module out'
 	@echo 'make check      install what is missing, build, run all tests'
 	@echo 'make lint       check the form of everything'
 	@echo 'make sanitize   run the tests with ASan and UBSan, then TSan'
+	@echo 'make sanitize-nginx  run the tests of the module in an nginx that'
+	@echo '                was built with ASan and UBSan'
 	@echo 'make valgrind   run the tests under valgrind'
 	@echo 'make bench      measure against other gateways'
 	@echo 'make install    to $$DESTDIR$$PREFIX; make uninstall'
@@ -62,8 +73,14 @@ $(B)/libafcgi.a: $(GATEWAY) $(HEADERS)
 $(B)/afcgi: gateway/main.c $(B)/libafcgi.a
 	$(COMPILE) gateway/main.c $(B)/libafcgi.a -o $@ $(LIBS)
 
-# Programs and scripts go where Kyua finds them, with what they need.
-tests: $(B)/afcgi $(B)/tests/fcgi-client
+# The script knows what has changed.
+nginx:
+	CC='$(CC)' sh nginx/build.sh $(B)
+
+# Programs and scripts go where Kyua finds them, with what they need.  Without
+# the headers of nginx the tests of the module are skipped.
+tests: $(B)/afcgi $(B)/tests/fcgi-client peers
+	CC='$(CC)' sh nginx/build.sh $(B) || test $$? -eq 3
 	for source in tests/*_test.c; do \
 		program=$(B)/$${source%.c}; \
 		parts="$$source tests/unit*.h $(B)/libafcgi.a"; \
@@ -72,12 +89,15 @@ tests: $(B)/afcgi $(B)/tests/fcgi-client
 		$(COMPILE) $$source $(B)/libafcgi.a -o $$program \
 		    $$(pkg-config --cflags --libs atf-c) $(LIBS) || exit 1; \
 	done
-	for script in tests/*_test.sh; do \
+	for script in tests/*.sh; do \
 		program=$(B)/$${script%.sh}; \
+		case $$script in \
+		*_test.sh) ;; \
+		*) cp $$script $(B)/tests/; continue ;; \
+		esac; \
 		{ echo '#! /usr/bin/env atf-sh'; cat $$script; } >$$program; \
 		chmod +x $$program; \
 	done
-	cp tests/lib.sh tests/web.sh $(B)/tests/
 	{ \
 		echo "syntax(2)"; \
 		echo "test_suite('afcgi')"; \
@@ -91,10 +111,29 @@ $(B)/tests/fcgi-client: tests/fcgi-client.c tests/client*.[ch] gateway/fcgi.h
 	mkdir -p $(B)/tests
 	$(COMPILE) tests/fcgi-client.c tests/client_*.c -o $@ $(LIBS)
 
+# FastCGI servers that others wrote, as far as what builds them is here.
+peers:
+	mkdir -p $(B)/tests/peers $(B)/go
+	cp tests/peers/* $(B)/tests/peers/
+	program=$(B)/tests/peer-go source=tests/peers/peer.go; \
+	if command -v go >/dev/null && ! test $$program -nt $$source; then \
+		GOCACHE=$$(cd $(B)/go && pwd) GOPATH=$$(cd $(B)/go && pwd) \
+		    GO111MODULE=off GOFLAGS= GOPROXY=off \
+		    go build -o $$program $$source; \
+	fi
+	program=$(B)/tests/peer-libfcgi source=tests/peers/peer-libfcgi.c; \
+	if echo '#include <fcgiapp.h>' | $(CC) -E - >/dev/null 2>&1 && \
+	    ! test $$program -nt $$source; then \
+		$(CC) -O2 -D_GNU_SOURCE $(WARNINGS) $$source -o $$program -lfcgi; \
+	fi
+
+# MULTIPLEX=no: nginx as it is distributed, and nothing to build modules with.
 demo:
+	test "$(MULTIPLEX)" = no || sh contrib/deps.sh nginx
 	sh contrib/deps.sh demo
 	$(MAKE) all
-	PORT=$(PORT) exec sh contrib/demo.sh
+	test "$(MULTIPLEX)" = no || $(MAKE) nginx
+	PORT=$(PORT) MULTIPLEX=$(MULTIPLEX) exec sh contrib/demo.sh
 
 check:
 	sh contrib/deps.sh check
@@ -114,14 +153,20 @@ valgrind:
 	$(MAKE) tests
 	AFCGI_VALGRIND=1 sh tests/check.sh $(B)
 
+# The module's tests, in an nginx that is built with sanitizers.
+sanitize-nginx:
+	sh contrib/deps.sh check sanitize-nginx
+	$(MAKE) tests
+	sh tests/sanitize-nginx.sh $(B)
+
 lint:
 	sh contrib/deps.sh demo check lint
-	sh tests/lint.sh
+	sh tests/lint.sh $(B)
 
 bench:
 	sh contrib/deps.sh bench
-	$(MAKE) all
-	for script in sleep1000 drips2000 hello stream kill; do \
+	$(MAKE) all nginx peers
+	for script in sleep1000 drips2000 hello stream kill mux stalled; do \
 		sh tests/bench/$$script.sh || exit 1; \
 	done
 
@@ -129,10 +174,12 @@ deps:
 	sh contrib/deps.sh build
 
 install: all
-	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR)/man8 \
-	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(EXAMPLES)/nginx
+	mkdir -p $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MANDIR)/man7 \
+	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) \
+	    $(DESTDIR)$(EXAMPLES)/nginx
 	install -m 755 $(B)/afcgi $(DESTDIR)$(PREFIX)/sbin/afcgi
 	install -m 644 gateway/afcgi.8 $(DESTDIR)$(MANDIR)/man8/afcgi.8
+	install -m 644 gateway/fcgi_flow.7 $(DESTDIR)$(MANDIR)/man7/fcgi_flow.7
 	for unit in contrib/systemd/afcgi.service contrib/systemd/afcgi.socket; \
 	do \
 		sed 's|/usr/local/|$(PREFIX)/|g' $$unit \
@@ -140,9 +187,33 @@ install: all
 	done
 	cp -R LICENSE README contrib $(DESTDIR)$(EXAMPLES)/
 	cp -R nginx/conf $(DESTDIR)$(EXAMPLES)/nginx/
+	test ! -f $(B)/$(MODULE) || $(MAKE) install-nginx
 
+# Only "make nginx" builds the module, and only what was built is installed.  A
+# running nginx keeps the module it has: the file is replaced, not written to.
+install-nginx:
+	mkdir -p $(DESTDIR)$(NGINX_MODULES) $(DESTDIR)$(NGINX_AVAILABLE) \
+	    $(DESTDIR)$(MANDIR)/man5
+	install -m 644 $(B)/$(MODULE) $(DESTDIR)$(NGINX_MODULES)/$(MODULE).new
+	mv -f $(DESTDIR)$(NGINX_MODULES)/$(MODULE).new \
+	    $(DESTDIR)$(NGINX_MODULES)/$(MODULE)
+	sed 's|/usr/lib/nginx/modules/|$(NGINX_MODULES)/|' \
+	    nginx/mod-fastcgi-multiplex.conf \
+	    >$(DESTDIR)$(NGINX_AVAILABLE)/mod-fastcgi-multiplex.conf
+	install -m 644 nginx/fastcgi_multiplex.5 \
+	    $(DESTDIR)$(MANDIR)/man5/fastcgi_multiplex.5
+	@echo 'The module is there; this makes nginx load it, at its next start:'
+	@echo '    ln -s $(NGINX_AVAILABLE)/mod-fastcgi-multiplex.conf' \
+	    '$(NGINX_ENABLED)/50-mod-fastcgi-multiplex.conf'
+
+# nginx does not start if what it is to load has gone: the link goes first.
 uninstall:
+	rm -f $(DESTDIR)$(NGINX_ENABLED)/50-mod-fastcgi-multiplex.conf
+	rm -f $(DESTDIR)$(NGINX_AVAILABLE)/mod-fastcgi-multiplex.conf \
+	    $(DESTDIR)$(NGINX_MODULES)/$(MODULE) \
+	    $(DESTDIR)$(MANDIR)/man5/fastcgi_multiplex.5
 	rm -f $(DESTDIR)$(PREFIX)/sbin/afcgi \
+	    $(DESTDIR)$(MANDIR)/man7/fcgi_flow.7 \
 	    $(DESTDIR)$(MANDIR)/man8/afcgi.8 \
 	    $(DESTDIR)$(UNITDIR)/afcgi.service \
 	    $(DESTDIR)$(UNITDIR)/afcgi.socket
@@ -151,5 +222,5 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: all help tests demo check sanitize valgrind lint bench deps install \
-	uninstall clean
+.PHONY: all help nginx tests peers demo check sanitize sanitize-nginx \
+	valgrind lint bench deps install install-nginx uninstall clean

@@ -6,6 +6,9 @@
 #     PORT=8888       where nginx listens, on 127.0.0.1
 #     CGI_BIN=dir     scripts to serve under /cgi-bin/ instead of the samples
 #     AFCGI=program   the gateway, instead of build/afcgi
+#     MULTIPLEX=no    nginx as it is distributed: without the module each
+#                     request has a connection of its own to the gateway
+#     MODULE=file     the module, instead of the one that "make nginx" builds
 #
 # Once pages are really served, the last line it prints begins "demo: ready".
 # As root, the scripts and nginx's workers run as www-data.
@@ -61,6 +64,11 @@ await() {
 		[ "$tries" -gt 0 ] || return 1
 		sleep 0.05
 	done
+}
+
+# The log has a request of ours that came over a shared connection.
+shared() {
+	grep -q 'connection=[0-9][0-9]* .*window=1 "demo-check"$' "$log"
 }
 
 get() {
@@ -122,6 +130,10 @@ done
 gitweb=/usr/share/gitweb
 [ -x "$gitweb/index.cgi" ] || die "no $gitweb/index.cgi, run contrib/deps.sh demo"
 backend=$(git --exec-path)/git-http-backend
+multiplex=${MULTIPLEX:-yes}
+module=${MODULE:-$top/build/ngx_http_upstream_fastcgi_multiplex_module.so}
+[ "$multiplex" = no ] || [ -f "$module" ] ||
+    die "no $module, run make nginx, or make demo MULTIPLEX=no"
 
 status=0
 get -o /dev/null "$url/" 2>/dev/null || status=$?
@@ -152,11 +164,15 @@ our @git_base_url_list = ('$url/git');
 EOT
 
 # nginx's prefix, with this socket and this port.
+without=
+[ "$multiplex" != no ] || without='/# multiplex$/d'
 mkdir -p "$scratch/nginx/logs"
+log=$scratch/nginx/logs/access.log
 cp -R "$top/nginx/conf" "$top/nginx/html" "$scratch/nginx"
 for file in conf/nginx.conf conf/afcgi.conf html/index.html; do
 	sed -e "s,127\.0\.0\.1:8888,127.0.0.1:$port,g" \
 	    -e "s,unix:/run/afcgi\.sock,\"unix:$scratch/afcgi.sock\"," \
+	    -e "s,\.\./build/ngx_[a-z_]*\.so,\"$module\"," -e "$without" \
 	    "$top/nginx/$file" >"$scratch/nginx/$file"
 done
 
@@ -192,6 +208,27 @@ for page in $pages; do
 	}
 done
 
+# One client connection is one worker.  Its first request to a gateway asks
+# what that knows, so the second is the one to look at; its line in the log
+# comes a moment after its response.
+if [ "$multiplex" != no ]; then
+	page=$url/git/demo.git/HEAD
+	get -f -A demo-check -o /dev/null "$page" -o /dev/null "$page"
+	await "$server" shared || {
+		cat "$log" "$scratch/nginx/logs/error.log" >&2
+		die 'nginx and the gateway do not share a connection'
+	}
+	seen=$(sed -n 's/.*\(connection=[0-9].*\) "demo-check"$/\1/p' "$log" |
+	    tail -n 1)
+	how="All requests of an nginx worker share one connection to the gateway, each
+  with flow control of its own.  A page just now:
+      $seen
+  and the others are in $log.
+  make demo MULTIPLEX=no does without."
+else
+	how='Each request has its own connection to the gateway (MULTIPLEX=no).'
+fi
+
 cat <<EOT
 
   $url/           everything, with links
@@ -202,6 +239,8 @@ cat <<EOT
 
   The scripts are in $scripts;
   make demo CGI_BIN=/usr/lib/cgi-bin serves others.
+
+  $how
 
 demo: ready at $url/, Ctrl-C stops it
 EOT

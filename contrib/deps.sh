@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a set of make targets needs:
 #
-#     contrib/deps.sh demo|check|lint|bench ...
+#     contrib/deps.sh build|nginx|demo|check|sanitize-nginx|lint|bench ...
 #
 # Silent, and done in a blink, when nothing is missing.  Otherwise it says
 # what it installs and does so as root, or through sudo.  Of the packages that
@@ -12,14 +12,21 @@ set -eu
 PATH=$PATH:/usr/sbin:/sbin
 
 build='gcc libc6-dev make pkg-config libevent-dev libbsd-dev'
+nginx="$build nginx-dev"
 demo="$build nginx git gitweb libcgi-pm-perl perl curl"
-check="$demo apache2-bin atf-sh haproxy kyua libatf-dev lighttpd valgrind"
+# golang-go and those after it: FastCGI servers that others wrote, for the
+# module.  nghttp2-client has h2load.
+check="$demo $nginx apache2-bin atf-sh haproxy iproute2 kyua libatf-dev"
+check="$check lighttpd golang-go libfcgi-dev libnet-async-fastcgi-perl php-fpm"
+check="$check nghttp2-client valgrind"
+sanitize_nginx='dpkg-dev libpcre2-dev libssl-dev zlib1g-dev'
 lint="$build bmake clang clang-format clang-tidy cppcheck libatf-dev mandoc"
 lint="$lint shellcheck"
-bench="$demo apache2-bin fcgiwrap lighttpd spawn-fcgi uwsgi-core wrk"
+bench="$check fcgiwrap spawn-fcgi uwsgi-core wrk"
 
 usage() {
-	echo 'usage: contrib/deps.sh build|demo|check|lint|bench ...' >&2
+	echo 'usage: contrib/deps.sh' \
+	    'build|nginx|demo|check|sanitize-nginx|lint|bench ...' >&2
 	exit 1
 }
 
@@ -79,8 +86,10 @@ packages=
 for set; do
 	case $set in
 	build) packages="$packages $build" ;;
+	nginx) packages="$packages $nginx" ;;
 	demo) packages="$packages $demo" ;;
 	check) packages="$packages $check" ;;
+	sanitize-nginx) packages="$packages $sanitize_nginx" ;;
 	lint) packages="$packages $lint" ;;
 	bench) packages="$packages $bench" ;;
 	*) usage ;;

@@ -31,8 +31,8 @@
 /* the greatest id that is used before a connection is retired */
 #define NGX_FASTCGI_MUX_MAX_REQUESTS  65000
 
-/* bytes that a window begins with */
-#define NGX_FASTCGI_MUX_SMALL_WINDOW  (32 * 1024)
+/* bytes that a window begins with: what a stalled client costs */
+#define NGX_FASTCGI_MUX_SMALL_WINDOW  (8 * 1024)
 
 /* bytes of one STDIN record at most, and of one writer's turn */
 #define NGX_FASTCGI_MUX_RECORD        (32 * 1024)
@@ -102,6 +102,7 @@ typedef enum {
 
 struct ngx_fastcgi_mux_server_s {
     ngx_queue_t                     queue;          /* in conf->servers */
+    ngx_queue_t                     all;            /* of this worker */
     ngx_fastcgi_mux_conf_t         *conf;
 
     ngx_fastcgi_mux_state_e         state;
@@ -215,6 +216,7 @@ struct ngx_fastcgi_mux_stream_s {
     unsigned                        waiting:1;      /* as a writer */
     unsigned                        begun:1;        /* on the wire */
     unsigned                        needs_window:1;
+    unsigned                        hungry:1;       /* has used its credit */
     unsigned                        windowed:1;
     unsigned                        stdin_closed:1; /* its end is queued */
     unsigned                        stdout_closed:1;
@@ -267,6 +269,8 @@ ngx_fastcgi_mux_server_t *ngx_fastcgi_mux_server_get(
     ngx_fastcgi_mux_conf_t *conf, ngx_peer_connection_t *pc);
 void ngx_fastcgi_mux_server_set_state(ngx_fastcgi_mux_server_t *server,
     ngx_fastcgi_mux_state_e state, ngx_log_t *log);
+/* of this worker, which ends */
+void ngx_fastcgi_mux_server_free_all(void);
 /* a connection for one more stream; NULL: there is none */
 ngx_fastcgi_mux_conn_t *ngx_fastcgi_mux_server_conn(
     ngx_fastcgi_mux_server_t *server);

@@ -333,16 +333,14 @@ ngx_fastcgi_mux_exit_process(ngx_cycle_t *cycle)
     ngx_queue_t             *q;
     ngx_fastcgi_mux_conn_t  *conn;
 
-    if (ngx_fastcgi_mux_conns.next == NULL) {
-        return;
-    }
-
-    while (!ngx_queue_empty(&ngx_fastcgi_mux_conns)) {
+    while (ngx_fastcgi_mux_conns.next
+           && !ngx_queue_empty(&ngx_fastcgi_mux_conns))
+    {
         q = ngx_queue_head(&ngx_fastcgi_mux_conns);
         conn = ngx_queue_data(q, ngx_fastcgi_mux_conn_t, all);
-        conn->state = ngx_fastcgi_mux_open;
         ngx_fastcgi_mux_conn_fail(conn, NULL);
     }
 
+    ngx_fastcgi_mux_server_free_all();
     ngx_fastcgi_mux_queue_free_chunks();
 }

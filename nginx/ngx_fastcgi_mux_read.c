@@ -312,7 +312,7 @@ ngx_fastcgi_mux_read_over(ngx_fastcgi_mux_conn_t *conn,
 
     if (s->in.bytes <= 4 * conf->window
         && (conn->buffered <= conf->buffer
-            || s->in.bytes <= NGX_FASTCGI_MUX_SMALL_WINDOW))
+            || s->in.bytes <= NGX_FASTCGI_MUX_RECORD))
     {
         return NGX_OK;
     }

@@ -29,6 +29,9 @@ static ngx_fastcgi_mux_server_t *ngx_fastcgi_mux_server_create(
 static void ngx_fastcgi_mux_server_forget_oldest(ngx_fastcgi_mux_conf_t *conf);
 
 
+static ngx_queue_t  ngx_fastcgi_mux_servers;
+
+
 static ngx_uint_t
 ngx_fastcgi_mux_server_is(ngx_fastcgi_mux_server_t *server,
     ngx_peer_connection_t *pc)
@@ -143,6 +146,12 @@ ngx_fastcgi_mux_server_create(ngx_fastcgi_mux_conf_t *conf,
     ngx_queue_insert_head(&conf->servers, &server->queue);
     conf->nservers++;
 
+    if (ngx_fastcgi_mux_servers.next == NULL) {
+        ngx_queue_init(&ngx_fastcgi_mux_servers);
+    }
+
+    ngx_queue_insert_tail(&ngx_fastcgi_mux_servers, &server->all);
+
     return server;
 }
 
@@ -163,9 +172,33 @@ ngx_fastcgi_mux_server_forget_oldest(ngx_fastcgi_mux_conf_t *conf)
 
         if (server->refs == 0) {
             ngx_queue_remove(q);
+            ngx_queue_remove(&server->all);
             conf->nservers--;
             ngx_free(server);
             return;
+        }
+    }
+}
+
+
+void
+ngx_fastcgi_mux_server_free_all(void)
+{
+    ngx_queue_t               *q;
+    ngx_fastcgi_mux_server_t  *server;
+
+    if (ngx_fastcgi_mux_servers.next == NULL) {
+        return;
+    }
+
+    while (!ngx_queue_empty(&ngx_fastcgi_mux_servers)) {
+        q = ngx_queue_head(&ngx_fastcgi_mux_servers);
+        ngx_queue_remove(q);
+
+        server = ngx_queue_data(q, ngx_fastcgi_mux_server_t, all);
+
+        if (server->refs == 0) {
+            ngx_free(server);
         }
     }
 }

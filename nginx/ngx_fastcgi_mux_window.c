@@ -84,6 +84,10 @@ ngx_fastcgi_mux_window_received(ngx_fastcgi_mux_stream_t *s, size_t n)
 
     s->credit -= AFCGI_COST(n);
 
+    if (s->credit < s->window / 4) {
+        s->hungry = 1;
+    }
+
     return NGX_OK;
 }
 
@@ -103,23 +107,20 @@ ngx_fastcgi_mux_window_consumed(ngx_fastcgi_mux_stream_t *s, size_t n)
     }
 
     s->consumed += n;
-
-    if (s->consumed < s->window / 2) {
-        return;
-    }
-
-    conf = conn->server->conf;
     more = 0;
 
-    if (s->in.bytes == 0
-        && s->credit < s->window / 4
-        && s->window < conf->window)
-    {
+    if (s->hungry && s->in.bytes == 0) {
+        s->hungry = 0;
+        conf = conn->server->conf;
         more = ngx_min(s->window, conf->window - s->window);
 
         if (conn->granted + more > conf->buffer) {
             more = 0;
         }
+    }
+
+    if (more == 0 && s->consumed < s->window / 2) {
+        return;
     }
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, &conn->log, 0,

@@ -5,7 +5,9 @@
 #	demo     its pages answer: the front page, each sample script that needs
 #	         no form, gitweb; its repository can be cloned, pushed to and
 #	         cloned again; INT ends it with status 0, and nothing of it is
-#	         left, no process, no port, no file
+#	         left, no process, no port, no file.  Its nginx has the module,
+#	         and sends requests over a shared connection with flow control
+#	plain    MULTIPLEX=no: its pages answer without the module
 #	term     likewise TERM
 #	taken    a port in use: a message and status 1, nothing started
 
@@ -14,9 +16,12 @@
 web_needs nginx curl perl git
 
 DEMO=$TOP/contrib/demo.sh
+MODULE=$TESTS/../ngx_http_upstream_fastcgi_multiplex_module.so
 
+# demo_start [MULTIPLEX]
 demo_start()
 {
+	[ "${1:-}" = no ] || [ -f "$MODULE" ] || atf_skip "no nginx module"
 	[ -x /usr/share/gitweb/gitweb.cgi ] || atf_skip "no gitweb"
 	mkdir -m 755 tmp
 	chmod 755 .
@@ -24,8 +29,9 @@ demo_start()
 	WEB=http://127.0.0.1:$WEB_PORT
 	# A shell's background job would be deaf to INT: perl starts it.
 	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' env PORT="$WEB_PORT" \
-	    AFCGI="$AFCGI" TMPDIR="$PWD/tmp" AFTEST="$MARK" sh "$DEMO" \
-	    >demo.out 2>demo.err </dev/null &
+	    AFCGI="$AFCGI" MODULE="$MODULE" MULTIPLEX="${1:-yes}" \
+	    TMPDIR="$PWD/tmp" AFTEST="$MARK" sh "$DEMO" >demo.out \
+	    2>demo.err </dev/null &
 	DEMO_PID=$!
 	echo $DEMO_PID >web.pids
 	wait_for demo_ready
@@ -81,6 +87,21 @@ demo_body()
 	    git clone -q "$WEB/git/demo.git" two
 	atf_check_equal "$(git -C one rev-parse HEAD)" \
 	    "$(git -C two rev-parse HEAD)"
+	atf_check -s exit:0 -o ignore -e empty \
+	    grep 'connection=[0-9]* streams=[0-9]* window=1$' demo.out
+	demo_end INT
+}
+
+web_case plain
+plain_body()
+{
+	demo_start no
+	atf_check -s exit:0 -o not-empty -e empty \
+	    curl -sSf "$WEB/cgi-bin/hello.cgi"
+	atf_check -s exit:0 -o ignore -e empty grep MULTIPLEX=no demo.out
+	atf_check -s exit:1 -o empty -e empty \
+	    grep -r '^ *fastcgi_multiplex\|^load_module\|[$]fastcgi_mult' \
+	    tmp/afcgi-demo.*/nginx/conf
 	demo_end INT
 }
 
@@ -97,7 +118,8 @@ taken_body()
 	nginx_site </dev/null
 	mkdir tmp
 	atf_check -s exit:1 -o ignore -e match:"port $WEB_PORT" \
-	    env PORT="$WEB_PORT" AFCGI="$AFCGI" TMPDIR="$PWD/tmp" sh "$DEMO"
+	    env PORT="$WEB_PORT" AFCGI="$AFCGI" MULTIPLEX=no \
+	    TMPDIR="$PWD/tmp" sh "$DEMO"
 	atf_check -s exit:0 -o empty -e empty ls tmp
 	web_finish
 }
