@@ -229,17 +229,24 @@ void
 output_wake(struct conn *conn)
 {
 	struct request *req;
-	size_t max = (size_t)conn->server->limits->output;
+	size_t max = (size_t)conn->server->limits->output, room;
 
 	if (conn->outq.bytes > max / 2)
 		return;
 	/* who finds no room again stands in line for the next turn */
 	conn->turn++;
+	/* most fill their room later, when they have read a pipe */
+	room = max - conn->outq.bytes;
 	while ((req = TAILQ_FIRST(&conn->waiters)) != NULL &&
-	    req->turn != conn->turn && conn->outq.bytes < max) {
+	    req->turn != conn->turn && room >= RECORD_SMALL &&
+	    conn->outq.bytes < max) {
 		output_unwait(req);
 		request_wake(req);
+		room -= RECORD_SMALL;
 	}
+	/* or do not fill it at all: then it is for the others */
+	if (req != NULL && req->turn != conn->turn)
+		event_active(&conn->flush, EV_WRITE, 0);
 }
 
 void

@@ -211,6 +211,7 @@ struct ngx_fastcgi_mux_stream_s {
     size_t                          window;
     size_t                          credit;         /* the server's */
     size_t                          consumed;       /* not yet granted again */
+    size_t                          taken;          /* of this window's size */
 
     unsigned                        newcomer:1;
     unsigned                        waiting:1;      /* as a writer */

@@ -6,11 +6,16 @@
  *
  * A window begins small and doubles for a reader that keeps up with a server
  * that would wait for credit otherwise, as long as all windows of the
- * connection together are not more than "buffer".
+ * connection together are not more than "buffer".  Any client seems to keep up
+ * until the buffers of its socket are full, so it takes some windows to tell.
  */
 
 
 #include "ngx_fastcgi_mux.h"
+
+
+/* windows that are taken before one doubles */
+#define NGX_FASTCGI_MUX_KEEPS_UP  64
 
 
 /*
@@ -107,10 +112,15 @@ ngx_fastcgi_mux_window_consumed(ngx_fastcgi_mux_stream_t *s, size_t n)
     }
 
     s->consumed += n;
+    s->taken += n;
     more = 0;
 
-    if (s->hungry && s->in.bytes == 0) {
+    if (s->hungry
+        && s->in.bytes == 0
+        && s->taken >= NGX_FASTCGI_MUX_KEEPS_UP * s->window)
+    {
         s->hungry = 0;
+        s->taken = 0;
         conf = conn->server->conf;
         more = ngx_min(s->window, conf->window - s->window);
 

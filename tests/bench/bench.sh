@@ -44,8 +44,9 @@ bench_end()
 {
 	bench_status=$?
 	trap - EXIT HUP INT PIPE TERM
+	cd "$bench_work"
 	[ $bench_status -eq 0 ] ||
-	    { say "failed"; tail -n 5 ./*.err ./*.out; } >&2
+	    { say "failed"; tail -n 5 ./*.err ./*.out || :; } >&2
 	stop_clients
 	stop_web
 	stop_gateway

@@ -10,7 +10,7 @@
  *	sink	reads its body, answers how many bytes there were
  *	echo	sends its body back while it reads it
  *	silent	puts its pid into the file QUERY_STRING, then neither reads
- *		nor writes for 20 seconds
+ *		nor writes for 100 seconds
  */
 #include <err.h>
 #include <fcntl.h>
@@ -99,7 +99,7 @@ silent(const char *file)
 		err(1, "%s", file);
 	(void)fprintf(f, "%ld\n", (long)getpid());
 	(void)fclose(f);
-	(void)sleep(20);
+	(void)sleep(100);
 }
 
 int
