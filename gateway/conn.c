@@ -192,6 +192,7 @@ conn_new(struct server *server, int fd, const char *peer)
 	RB_INIT(&conn->requests);
 	TAILQ_INIT(&conn->half_open);
 	TAILQ_INIT(&conn->waiters);
+	TAILQ_INIT(&conn->first);
 	(void)event_assign(&conn->read, server->base, fd, EV_READ | EV_PERSIST,
 	    read_cb, conn);
 	(void)event_assign(&conn->write, server->base, fd, EV_WRITE, write_cb,

@@ -60,6 +60,7 @@ struct conn {
 	struct request_tree requests; /* by id, ended ones too */
 	struct request_list half_open; /* oldest first */
 	struct request_list waiters; /* for room in outq, oldest first */
+	struct request_list first; /* those of them without any output yet */
 	uint32_t turn; /* counts the times that waiters were woken */
 	struct request *current; /* of the record being read, or NULL */
 	uint8_t *begun; /* bits: ids ever begun */

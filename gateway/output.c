@@ -65,14 +65,21 @@ output_room(const struct request *req)
 				     0;
 }
 
+static struct request_list *
+line(const struct request *req)
+{
+	return req->first ? &req->conn->first : &req->conn->waiters;
+}
+
 static void
 wait_for_room(struct request *req)
 {
 	if (req->waiting)
 		return;
 	req->waiting = 1;
+	req->first = !req->wrote;
 	req->turn = req->conn->turn;
-	TAILQ_INSERT_TAIL(&req->conn->waiters, req, waiter);
+	TAILQ_INSERT_TAIL(line(req), req, waiter);
 	update_active(req);
 }
 
@@ -108,6 +115,7 @@ output_commit(struct request *req, enum fcgi_type type, size_t len)
 {
 	outq_commit(&req->conn->outq, (uint8_t)type, req->id, len);
 	window_spend(&req->window, len);
+	req->wrote = 1;
 	req->queued += FCGI_HEADER_LEN + len;
 	if (type == FCGI_STDERR)
 		req->wrote_errors = 1;
@@ -225,28 +233,31 @@ output_write(struct conn *conn)
 	return 0;
 }
 
+static struct request *
+next_in(const struct conn *conn, const struct request_list *list)
+{
+	struct request *req = TAILQ_FIRST(list);
+
+	return req != NULL && req->turn != conn->turn ? req : NULL;
+}
+
+/* Who is woken fills the room at once: no more are woken than it is for. */
 void
 output_wake(struct conn *conn)
 {
 	struct request *req;
-	size_t max = (size_t)conn->server->limits->output, room;
+	size_t max = (size_t)conn->server->limits->output;
 
 	if (conn->outq.bytes > max / 2)
 		return;
 	/* who finds no room again stands in line for the next turn */
 	conn->turn++;
-	/* most fill their room later, when they have read a pipe */
-	room = max - conn->outq.bytes;
-	while ((req = TAILQ_FIRST(&conn->waiters)) != NULL &&
-	    req->turn != conn->turn && room >= RECORD_SMALL &&
-	    conn->outq.bytes < max) {
+	while (conn->outq.bytes < max &&
+	    ((req = next_in(conn, &conn->first)) != NULL ||
+		(req = next_in(conn, &conn->waiters)) != NULL)) {
 		output_unwait(req);
 		request_wake(req);
-		room -= RECORD_SMALL;
 	}
-	/* or do not fill it at all: then it is for the others */
-	if (req != NULL && req->turn != conn->turn)
-		event_active(&conn->flush, EV_WRITE, 0);
 }
 
 void
@@ -254,7 +265,7 @@ output_unwait(struct request *req)
 {
 	if (!req->waiting)
 		return;
-	TAILQ_REMOVE(&req->conn->waiters, req, waiter);
+	TAILQ_REMOVE(line(req), req, waiter);
 	req->waiting = 0;
 	update_active(req);
 }

@@ -2,7 +2,9 @@
  * What goes out on a connection: whose record is next, and how large it may
  * be.  While several requests have output, each may fill its share of the
  * queue, in small records; one alone may fill it all, in large ones.  Who
- * finds no room waits in line.  A windowed request also stays within its
+ * finds no room waits in line; behind a thousand floods a page of one record
+ * would do so for long, so who has had no output yet comes before the others.
+ * A windowed request also stays within its
  * credit; while it waits for more it is in nobody's way.
  */
 #ifndef OUTPUT_H

@@ -45,6 +45,8 @@ struct request {
 	enum request_state state;
 	unsigned waiting:1; /* for room: the handler wants writable */
 	unsigned active:1; /* waiting, or with output in the queue */
+	unsigned wrote:1; /* has had output */
+	unsigned first:1; /* waits among those that have not */
 	unsigned wrote_errors:1; /* FCGI_STDERR has been used */
 };
 

@@ -275,14 +275,12 @@ run_check_complete(struct run *run)
 }
 
 static void
-out_cb(evutil_socket_t fd, short what, void *arg)
+read_output(struct run *run, int fd)
 {
-	struct run *run = arg;
 	uint8_t *scratch = run->cgi->scratch;
 	int through;
 	ssize_t n;
 
-	(void)what;
 	through = run->state == RUN_BODY && !run->discard &&
 	    run->chunked == NULL && run->body_left != 0;
 	n = through ? read_stream(run, fd) : read(fd, scratch, SERVER_SCRATCH);
@@ -299,6 +297,44 @@ out_cb(evutil_socket_t fd, short what, void *arg)
 	else if (run->state == RUN_BODY && !through)
 		send_body(run, scratch, (size_t)n);
 	run_check_complete(run);
+}
+
+static void
+out_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	read_output(arg, fd);
+}
+
+/* If there is room for more; if not, it is waited for. */
+static int
+has_room(const struct run *run)
+{
+	size_t room;
+
+	if (request_reserve(run->req, 1, &room) == NULL)
+		return 0;
+	request_cancel(run->req);
+	return 1;
+}
+
+/*
+ * There is room, for the moment, and for whoever takes it now: so the pipe is
+ * read at once, and only then, if there is room still, waited for.
+ */
+static void
+resume_reading(struct run *run)
+{
+	if (run->out != -1)
+		read_output(run, run->out);
+	if (run->req == NULL || run->out == -1 || run->pending != NULL ||
+	    (run->state == RUN_BODY && !has_room(run)))
+		return;
+	if (event_add(&run->out_event, NULL) == 0)
+		return;
+	request_log(run->req, LEVEL_ERROR, "%s: %s", run->name,
+	    strerror(errno));
+	run_fail(run, 503);
 }
 
 void
@@ -327,11 +363,7 @@ run_writable(struct request *req)
 		run->pending_off = run->pending_len = 0;
 	}
 	run_send_errors(run);
-	if (run->out != -1 && event_add(&run->out_event, NULL) == -1) {
-		request_log(req, LEVEL_ERROR, "%s: %s", run->name,
-		    strerror(errno));
-		run_fail(run, 503);
-		return;
-	}
-	run_check_complete(run);
+	resume_reading(run);
+	if (run->req != NULL)
+		run_check_complete(run);
 }

@@ -132,17 +132,16 @@ ngx_fastcgi_mux_connect_begin(ngx_fastcgi_mux_conn_t *conn)
     ngx_queue_t               *q;
     ngx_fastcgi_mux_stream_t  *s;
 
+    conn->state = conn->alone ? ngx_fastcgi_mux_open : ngx_fastcgi_mux_waiting;
+
     if (conn->asked) {
         (void) ngx_fastcgi_mux_ask(conn);
     }
 
     if (!conn->alone) {
-        conn->state = ngx_fastcgi_mux_waiting;
         ngx_add_timer(conn->connection->write, NGX_FASTCGI_MUX_ASK_TIMEOUT);
         return;
     }
-
-    conn->state = ngx_fastcgi_mux_open;
 
     for (q = ngx_queue_head(&conn->newcomers);
          q != ngx_queue_sentinel(&conn->newcomers);

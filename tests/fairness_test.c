@@ -168,7 +168,10 @@ has_written(void *arg)
 	return play->left == 0 && play->req->queued == 0;
 }
 
-/* Those that wait are woken in the order in which they began to. */
+/*
+ * Those that wait are woken in the order in which they began to, but for the
+ * first here, which finds the last room: who has written comes later.
+ */
 ATF_TC_WITHOUT_HEAD(order);
 ATF_TC_BODY(order, tc)
 {
@@ -192,6 +195,7 @@ ATF_TC_BODY(order, tc)
 		play->left = play->total = 100000;
 		play_write(play);
 		ATF_REQUIRE(play->left > 0);
+		ATF_CHECK_EQ(i > 0, play->left == play->total);
 		ATF_CHECK_EQ(0, play->nwritable);
 		/* it stands in line once, however often it tries */
 		left = play->left;
@@ -205,11 +209,12 @@ ATF_TC_BODY(order, tc)
 	rig_wait_end(rig, 100);
 	for (i = 0; i < 5; i++) {
 		ATF_CHECK(rig_play(rig, ids[i])->nwritable > 0);
-		if (i > 0)
+		if (i > 1)
 			ATF_CHECK(rig_play(rig, ids[i])->woken >
 			    rig_play(rig, ids[i - 1])->woken);
 		check_pattern(rig, ids[i], 100000);
 	}
+	ATF_CHECK(rig_play(rig, ids[0])->woken > rig_play(rig, ids[4])->woken);
 	rig_free(rig);
 	bytes_free(&in);
 }

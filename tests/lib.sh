@@ -133,7 +133,7 @@ logged()
 # A zombie has come to its end, too.
 ended()
 {
-	! grep -q '^State:[[:space:]]*[^Z]' "/proc/$1/status" 2>/dev/null
+	! grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null
 }
 
 answers()
