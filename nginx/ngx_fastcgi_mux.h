@@ -333,8 +333,12 @@ void ngx_fastcgi_mux_stream_unlink(ngx_fastcgi_mux_stream_t *s);
 /* its request forgets it; returns the state that the balancer shall see */
 ngx_uint_t ngx_fastcgi_mux_stream_detach(ngx_fastcgi_mux_stream_t *s,
     ngx_uint_t state);
-void ngx_fastcgi_mux_stream_clear_events(ngx_fastcgi_mux_stream_t *s);
+/* to nginx it is a connection that has been closed */
+void ngx_fastcgi_mux_stream_close(ngx_fastcgi_mux_stream_t *s);
+/* soon: nginx may still look at it */
 void ngx_fastcgi_mux_stream_free(ngx_fastcgi_mux_stream_t *s);
+/* those, now */
+void ngx_fastcgi_mux_stream_free_all(void);
 void ngx_fastcgi_mux_stream_readable(ngx_fastcgi_mux_stream_t *s);
 void ngx_fastcgi_mux_stream_writable(ngx_fastcgi_mux_stream_t *s);
 /* FCGI_END_REQUEST; may fail the conn */

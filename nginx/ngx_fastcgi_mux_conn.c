@@ -341,6 +341,7 @@ ngx_fastcgi_mux_exit_process(ngx_cycle_t *cycle)
         ngx_fastcgi_mux_conn_fail(conn, NULL);
     }
 
+    ngx_fastcgi_mux_stream_free_all();
     ngx_fastcgi_mux_server_free_all();
     ngx_fastcgi_mux_queue_free_chunks();
 }

@@ -12,6 +12,12 @@ static ngx_uint_t ngx_fastcgi_mux_stream_wanted(ngx_fastcgi_mux_stream_t *s,
     ngx_uint_t state);
 static void ngx_fastcgi_mux_stream_discard(ngx_fastcgi_mux_stream_t *s);
 static void ngx_fastcgi_mux_stream_discard_handler(ngx_event_t *ev);
+static void ngx_fastcgi_mux_stream_clear_events(ngx_fastcgi_mux_stream_t *s);
+static void ngx_fastcgi_mux_stream_reap(ngx_event_t *ev);
+
+
+static ngx_queue_t  ngx_fastcgi_mux_dead;
+static ngx_event_t  ngx_fastcgi_mux_reaper;
 
 
 /*
@@ -26,6 +32,8 @@ ngx_fastcgi_mux_stream_detach(ngx_fastcgi_mux_stream_t *s, ngx_uint_t state)
     ngx_fastcgi_mux_conn_t  *conn;
 
     conn = s->conn;
+
+    ngx_fastcgi_mux_stream_close(s);
 
     if (conn == NULL) {
 
@@ -113,22 +121,10 @@ ngx_fastcgi_mux_stream_wanted(ngx_fastcgi_mux_stream_t *s, ngx_uint_t state)
 static void
 ngx_fastcgi_mux_stream_discard(ngx_fastcgi_mux_stream_t *s)
 {
-    size_t                   n;
-    ngx_connection_t        *c;
-    ngx_fastcgi_mux_conn_t  *conn;
-
-    c = &s->connection;
-    conn = s->conn;
-
-    ngx_fastcgi_mux_stream_clear_events(s);
+    size_t  n;
 
     s->detached = 1;
     s->peer = NULL;
-
-    c->log = &conn->log;
-    c->pool->log = &conn->log;
-    s->read.log = &conn->log;
-    s->write.log = &conn->log;
 
     n = s->in.bytes;
     ngx_fastcgi_mux_queue_drop(&s->in, n);
@@ -155,4 +151,111 @@ ngx_fastcgi_mux_stream_discard_handler(ngx_event_t *ev)
 
     ngx_fastcgi_mux_stream_abort(s);
     ngx_fastcgi_mux_conn_update(conn);
+}
+
+
+static void
+ngx_fastcgi_mux_stream_clear_events(ngx_fastcgi_mux_stream_t *s)
+{
+    if (s->read.timer_set) {
+        ngx_del_timer(&s->read);
+    }
+
+    if (s->write.timer_set) {
+        ngx_del_timer(&s->write);
+    }
+
+    if (s->read.posted) {
+        ngx_delete_posted_event(&s->read);
+    }
+
+    if (s->write.posted) {
+        ngx_delete_posted_event(&s->write);
+    }
+}
+
+
+/*
+ * What nginx does to a connection that it closes.  It may still look at it,
+ * until the handlers of this event have returned: a body filter may have ended
+ * the request, and the pipe that has called it is not told.
+ */
+
+void
+ngx_fastcgi_mux_stream_close(ngx_fastcgi_mux_stream_t *s)
+{
+    ngx_log_t         *log;
+    ngx_connection_t  *c;
+
+    ngx_fastcgi_mux_stream_clear_events(s);
+
+    log = s->conn ? &s->conn->log : ngx_cycle->log;
+
+    c = &s->connection;
+    c->fd = (ngx_socket_t) -1;
+    c->log = log;
+    c->pool->log = log;
+
+    s->read.log = log;
+    s->read.ready = 0;
+    s->read.active = 1;
+
+    s->write.log = log;
+    s->write.ready = 0;
+    s->write.active = 1;
+}
+
+
+void
+ngx_fastcgi_mux_stream_free(ngx_fastcgi_mux_stream_t *s)
+{
+    ngx_event_t  *ev;
+
+    ngx_fastcgi_mux_stream_close(s);
+    ngx_fastcgi_mux_queue_drop(&s->in, s->in.bytes);
+    s->server->refs--;
+
+    ev = &ngx_fastcgi_mux_reaper;
+
+    if (ev->handler == NULL) {
+        ev->handler = ngx_fastcgi_mux_stream_reap;
+        ngx_queue_init(&ngx_fastcgi_mux_dead);
+    }
+
+    ev->log = ngx_cycle->log;
+    ngx_queue_insert_tail(&ngx_fastcgi_mux_dead, &s->newcomers);
+    ngx_post_event(ev, &ngx_posted_next_events);
+}
+
+
+/* in the next turn of the event loop */
+
+static void
+ngx_fastcgi_mux_stream_reap(ngx_event_t *ev)
+{
+    ngx_fastcgi_mux_stream_free_all();
+}
+
+
+void
+ngx_fastcgi_mux_stream_free_all(void)
+{
+    ngx_queue_t               *q;
+    ngx_fastcgi_mux_stream_t  *s;
+
+    if (ngx_fastcgi_mux_dead.next == NULL) {
+        return;
+    }
+
+    q = ngx_queue_head(&ngx_fastcgi_mux_dead);
+
+    while (q != ngx_queue_sentinel(&ngx_fastcgi_mux_dead)) {
+        s = ngx_queue_data(q, ngx_fastcgi_mux_stream_t, newcomers);
+        q = ngx_queue_next(q);
+
+        ngx_fastcgi_mux_stream_clear_events(s);
+        ngx_destroy_pool(s->pool);
+    }
+
+    ngx_queue_init(&ngx_fastcgi_mux_dead);
 }

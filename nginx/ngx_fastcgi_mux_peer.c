@@ -94,8 +94,7 @@ ngx_fastcgi_mux_peer_init(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_fastcgi_mux_peer_get(ngx_peer_connection_t *pc,
-    void *data)
+ngx_fastcgi_mux_peer_get(ngx_peer_connection_t *pc, void *data)
 {
     ngx_fastcgi_mux_peer_data_t  *mp = data;
 
@@ -107,6 +106,9 @@ ngx_fastcgi_mux_peer_get(ngx_peer_connection_t *pc,
         mp->again = 0;
         mp->request->upstream->request_sent = 1;
     }
+
+    /* nginx forgets this only if the request was sent */
+    mp->request->upstream->error = 0;
 
     mp->connection = 0;
     mp->windowed = 0;

@@ -191,16 +191,18 @@ ngx_fastcgi_mux_server_free_all(void)
         return;
     }
 
-    while (!ngx_queue_empty(&ngx_fastcgi_mux_servers)) {
-        q = ngx_queue_head(&ngx_fastcgi_mux_servers);
-        ngx_queue_remove(q);
+    q = ngx_queue_head(&ngx_fastcgi_mux_servers);
 
+    while (q != ngx_queue_sentinel(&ngx_fastcgi_mux_servers)) {
         server = ngx_queue_data(q, ngx_fastcgi_mux_server_t, all);
+        q = ngx_queue_next(q);
 
         if (server->refs == 0) {
             ngx_free(server);
         }
     }
+
+    ngx_queue_init(&ngx_fastcgi_mux_servers);
 }
 
 

@@ -225,37 +225,6 @@ ngx_fastcgi_mux_stream_unlink(ngx_fastcgi_mux_stream_t *s)
 
 
 void
-ngx_fastcgi_mux_stream_clear_events(ngx_fastcgi_mux_stream_t *s)
-{
-    if (s->read.timer_set) {
-        ngx_del_timer(&s->read);
-    }
-
-    if (s->write.timer_set) {
-        ngx_del_timer(&s->write);
-    }
-
-    if (s->read.posted) {
-        ngx_delete_posted_event(&s->read);
-    }
-
-    if (s->write.posted) {
-        ngx_delete_posted_event(&s->write);
-    }
-}
-
-
-void
-ngx_fastcgi_mux_stream_free(ngx_fastcgi_mux_stream_t *s)
-{
-    ngx_fastcgi_mux_stream_clear_events(s);
-    ngx_fastcgi_mux_queue_drop(&s->in, s->in.bytes);
-    s->server->refs--;
-    ngx_destroy_pool(s->pool);
-}
-
-
-void
 ngx_fastcgi_mux_stream_readable(ngx_fastcgi_mux_stream_t *s)
 {
     if (s->detached) {

@@ -15,7 +15,7 @@
 
 
 /* windows that are taken before one doubles */
-#define NGX_FASTCGI_MUX_KEEPS_UP  64
+#define NGX_FASTCGI_MUX_KEEPS_UP  256
 
 
 /*
