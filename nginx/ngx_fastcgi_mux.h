@@ -109,6 +109,8 @@ struct ngx_fastcgi_mux_server_s {
     ngx_msec_t                      retry;          /* when plain ends */
 
     ngx_queue_t                     shared;         /* conns for new streams */
+    ngx_uint_t                      nshared;
+    ngx_uint_t                      lost;           /* questions, in a row */
     ngx_uint_t                      refs;           /* conns and streams */
 
     ngx_uint_t                      blamed;         /* conn that was */
@@ -119,6 +121,8 @@ struct ngx_fastcgi_mux_server_s {
     ngx_sockaddr_t                  sockaddr;
     socklen_t                       socklen;
     ngx_str_t                       name;
+
+    int                             rcvbuf;
 
     unsigned                        windowed:1;     /* at the last answer */
     unsigned                        transparent:1;
@@ -168,13 +172,13 @@ struct ngx_fastcgi_mux_conn_s {
     size_t                          body_size;
 
     unsigned                        alone:1;        /* for one stream only */
-    unsigned                        asked:1;        /* GET_VALUES, unanswered */
+    unsigned                        asked:1;        /* and unanswered */
     unsigned                        multiplexes:1;  /* its peer said so */
     unsigned                        windowed:1;
     unsigned                        listed:1;       /* in server->shared */
     unsigned                        draining:1;     /* peer wants no more */
     unsigned                        held:1;         /* alone: reading waits */
-    unsigned                        broken:1;       /* no memory for out */
+    unsigned                        broken:1;       /* out is unusable */
     unsigned                        served:1;       /* a request has ended */
     unsigned                        reading:1;      /* must not be freed */
     unsigned                        dead:1;
@@ -224,6 +228,7 @@ struct ngx_fastcgi_mux_stream_s {
     unsigned                        complete:1;     /* END_REQUEST, all well */
     unsigned                        failed:1;
     unsigned                        refused:1;      /* nothing was started */
+    unsigned                        drained:1;      /* for its conn drains */
     unsigned                        cut:1;          /* AFCGI_CUT */
     unsigned                        died:1;         /* with its conn */
     unsigned                        told:1;         /* in the error log */
@@ -245,7 +250,7 @@ struct ngx_fastcgi_mux_peer_data_s {
 
     unsigned                        windowed:1;
     unsigned                        cached:1;       /* pc->cached was set */
-    unsigned                        again:1;        /* see stream_refuse() */
+    unsigned                        again:1;        /* see stream_again() */
 
     void                           *data;
     ngx_event_get_peer_pt           original_get_peer;
@@ -272,9 +277,11 @@ void ngx_fastcgi_mux_server_set_state(ngx_fastcgi_mux_server_t *server,
     ngx_fastcgi_mux_state_e state, ngx_log_t *log);
 /* of this worker, which ends */
 void ngx_fastcgi_mux_server_free_all(void);
-/* a connection for one more stream; NULL: there is none */
+void ngx_fastcgi_mux_server_lost(ngx_fastcgi_mux_server_t *server,
+    ngx_uint_t alone, ngx_log_t *log);
+/* the best connection for one more stream; NULL: there is none */
 ngx_fastcgi_mux_conn_t *ngx_fastcgi_mux_server_conn(
-    ngx_fastcgi_mux_server_t *server);
+    ngx_fastcgi_mux_server_t *server, ngx_uint_t needs_window);
 
 /*
  * Connects.  alone: for one stream; ask: with FCGI_GET_VALUES.  Returns NGX_OK
@@ -301,6 +308,8 @@ void ngx_fastcgi_mux_conn_add(ngx_fastcgi_mux_conn_t *conn);
 void ngx_fastcgi_mux_conn_update(ngx_fastcgi_mux_conn_t *conn);
 /* no new streams */
 void ngx_fastcgi_mux_conn_retire(ngx_fastcgi_mux_conn_t *conn);
+/* who has not begun goes elsewhere */
+void ngx_fastcgi_mux_conn_move(ngx_fastcgi_mux_conn_t *conn);
 /* every stream on it fails, and it is freed; why NULL: as it should be */
 void ngx_fastcgi_mux_conn_fail(ngx_fastcgi_mux_conn_t *conn, const char *why);
 ngx_fastcgi_mux_stream_t *ngx_fastcgi_mux_conn_stream(
@@ -325,7 +334,10 @@ ngx_fastcgi_mux_stream_t *ngx_fastcgi_mux_stream_create(
     ngx_fastcgi_mux_conn_t *conn, ngx_fastcgi_mux_peer_data_t *mp);
 void ngx_fastcgi_mux_stream_attach(ngx_fastcgi_mux_stream_t *s,
     ngx_fastcgi_mux_conn_t *conn);
-void ngx_fastcgi_mux_stream_rehome(ngx_fastcgi_mux_stream_t *s);
+/* nothing was sent for it yet, and it may begin on another connection */
+ngx_uint_t ngx_fastcgi_mux_stream_movable(ngx_fastcgi_mux_stream_t *s);
+void ngx_fastcgi_mux_stream_rehome(ngx_fastcgi_mux_stream_t *s,
+    ngx_uint_t alone);
 void ngx_fastcgi_mux_stream_begun(ngx_fastcgi_mux_stream_t *s);
 ngx_int_t ngx_fastcgi_mux_stream_close_stdin(ngx_fastcgi_mux_stream_t *s);
 /* its conn forgets it */
@@ -343,6 +355,9 @@ void ngx_fastcgi_mux_stream_readable(ngx_fastcgi_mux_stream_t *s);
 void ngx_fastcgi_mux_stream_writable(ngx_fastcgi_mux_stream_t *s);
 /* FCGI_END_REQUEST; may fail the conn */
 void ngx_fastcgi_mux_stream_end(ngx_fastcgi_mux_stream_t *s, u_char *body);
+/* the records that say so to nginx; NGX_ERROR: no memory */
+ngx_int_t ngx_fastcgi_mux_stream_complete(ngx_fastcgi_mux_stream_t *s,
+    uint32_t app_status);
 void ngx_fastcgi_mux_stream_fail(ngx_fastcgi_mux_stream_t *s);
 void ngx_fastcgi_mux_stream_abort(ngx_fastcgi_mux_stream_t *s);
 

@@ -57,6 +57,7 @@ ngx_fastcgi_mux_ask_answered(ngx_fastcgi_mux_conn_t *conn,
     conn->stdin_window = window;
 
     server->windowed = multiplexes && window;
+    server->lost = 0;
     ngx_fastcgi_mux_server_set_state(server, multiplexes
                                              ? ngx_fastcgi_mux_multiplexes
                                              : ngx_fastcgi_mux_plain,
@@ -82,7 +83,7 @@ ngx_fastcgi_mux_ask_answered(ngx_fastcgi_mux_conn_t *conn,
 
         if (!multiplexes || (s->needs_window && !conn->windowed)) {
             ngx_fastcgi_mux_stream_unlink(s);
-            ngx_fastcgi_mux_stream_rehome(s);
+            ngx_fastcgi_mux_stream_rehome(s, 1);
 
         } else {
             ngx_fastcgi_mux_stream_writable(s);

@@ -108,6 +108,7 @@ ngx_fastcgi_mux_conn_list(ngx_fastcgi_mux_conn_t *conn)
 {
     conn->alone = 0;
     conn->listed = 1;
+    conn->server->nshared++;
     ngx_queue_insert_tail(&conn->server->shared, &conn->queue);
 
     if (conn->held) {
@@ -122,6 +123,7 @@ ngx_fastcgi_mux_conn_retire(ngx_fastcgi_mux_conn_t *conn)
 {
     if (conn->listed) {
         conn->listed = 0;
+        conn->server->nshared--;
         ngx_queue_remove(&conn->queue);
     }
 
@@ -166,7 +168,7 @@ ngx_fastcgi_mux_conn_update(ngx_fastcgi_mux_conn_t *conn)
 
         if (conn->multiplexes && !conn->draining
             && server->state == ngx_fastcgi_mux_multiplexes
-            && ngx_fastcgi_mux_server_conn(server) == NULL)
+            && server->nshared < server->conf->connections)
         {
             ngx_fastcgi_mux_conn_list(conn);
         }
@@ -174,8 +176,9 @@ ngx_fastcgi_mux_conn_update(ngx_fastcgi_mux_conn_t *conn)
 
     if (!conn->listed || ngx_exiting || ngx_terminate) {
 
-        if (conn->asked) {
+        if (conn->asked && conn->alone) {
             /* its only request has gone before the answer */
+            conn->asked = 0;
             ngx_fastcgi_mux_server_set_state(server, ngx_fastcgi_mux_unknown,
                                              &conn->log);
         }
@@ -199,7 +202,7 @@ ngx_fastcgi_mux_conn_update(ngx_fastcgi_mux_conn_t *conn)
 void
 ngx_fastcgi_mux_conn_fail(ngx_fastcgi_mux_conn_t *conn, const char *why)
 {
-    ngx_uint_t                 again, level;
+    ngx_uint_t                 again, alone, level;
     ngx_queue_t               *q, newcomers;
     ngx_rbtree_node_t         *node;
     ngx_fastcgi_mux_server_t  *server;
@@ -227,18 +230,18 @@ ngx_fastcgi_mux_conn_fail(ngx_fastcgi_mux_conn_t *conn, const char *why)
     ngx_fastcgi_mux_conn_retire(conn);
     conn->dead = 1;
 
-    if (conn->asked && server->state == ngx_fastcgi_mux_asking) {
+    if (conn->asked) {
 
-        /*
-         * If the question was what the server did not like, the next request
-         * must not ask it.
-         */
+        if (conn->state != ngx_fastcgi_mux_connecting) {
 
-        ngx_fastcgi_mux_server_set_state(server,
-                               conn->state == ngx_fastcgi_mux_connecting
-                               ? ngx_fastcgi_mux_unknown
-                               : ngx_fastcgi_mux_plain,
-                               &conn->log);
+            if (why) {
+                ngx_fastcgi_mux_server_lost(server, conn->alone, &conn->log);
+            }
+
+        } else if (conn->alone) {
+            ngx_fastcgi_mux_server_set_state(server, ngx_fastcgi_mux_unknown,
+                                             &conn->log);
+        }
     }
 
     ngx_queue_init(&newcomers);
@@ -248,7 +251,7 @@ ngx_fastcgi_mux_conn_fail(ngx_fastcgi_mux_conn_t *conn, const char *why)
         s = ngx_queue_data(q, ngx_fastcgi_mux_stream_t, newcomers);
         ngx_fastcgi_mux_stream_unlink(s);
 
-        if (again && s->begin == NULL && s->head_len == 0) {
+        if (again && ngx_fastcgi_mux_stream_movable(s)) {
             ngx_queue_insert_tail(&newcomers, &s->newcomers);
 
         } else {
@@ -265,11 +268,20 @@ ngx_fastcgi_mux_conn_fail(ngx_fastcgi_mux_conn_t *conn, const char *why)
         if (s->detached) {
             ngx_fastcgi_mux_stream_free(s);
 
+        } else if (conn->alone && s->stdout_closed && !s->failed
+                   && ngx_fastcgi_mux_stream_complete(s, 0) == NGX_OK)
+        {
+            /* it had said all but FCGI_END_REQUEST; to nginx this will do */
+            ngx_fastcgi_mux_stream_readable(s);
+            ngx_fastcgi_mux_stream_writable(s);
+
         } else {
             s->died = 1;
             ngx_fastcgi_mux_stream_fail(s);
         }
     }
+
+    alone = !conn->multiplexes;
 
     ngx_fastcgi_mux_conn_free(conn);
 
@@ -277,7 +289,27 @@ ngx_fastcgi_mux_conn_fail(ngx_fastcgi_mux_conn_t *conn, const char *why)
         q = ngx_queue_head(&newcomers);
         ngx_queue_remove(q);
         s = ngx_queue_data(q, ngx_fastcgi_mux_stream_t, newcomers);
-        ngx_fastcgi_mux_stream_rehome(s);
+        ngx_fastcgi_mux_stream_rehome(s, alone);
+    }
+}
+
+
+void
+ngx_fastcgi_mux_conn_move(ngx_fastcgi_mux_conn_t *conn)
+{
+    ngx_queue_t               *q;
+    ngx_fastcgi_mux_stream_t  *s;
+
+    q = ngx_queue_head(&conn->newcomers);
+
+    while (q != ngx_queue_sentinel(&conn->newcomers)) {
+        s = ngx_queue_data(q, ngx_fastcgi_mux_stream_t, newcomers);
+        q = ngx_queue_next(q);
+
+        if (ngx_fastcgi_mux_stream_movable(s)) {
+            ngx_fastcgi_mux_stream_unlink(s);
+            ngx_fastcgi_mux_stream_rehome(s, 0);
+        }
     }
 }
 

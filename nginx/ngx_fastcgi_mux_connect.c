@@ -36,6 +36,7 @@ ngx_fastcgi_mux_connect(ngx_fastcgi_mux_server_t *server, ngx_uint_t alone,
     pc.local = server->local.socklen ? &server->local : NULL;
     pc.transparent = server->transparent;
     pc.so_keepalive = server->so_keepalive;
+    pc.rcvbuf = server->rcvbuf;
 
     rc = ngx_event_connect_peer(&pc);
 
@@ -45,6 +46,14 @@ ngx_fastcgi_mux_connect(ngx_fastcgi_mux_server_t *server, ngx_uint_t alone,
     }
 
     c = pc.connection;
+
+    /* small records are not to wait for the answer to others */
+
+    if (ngx_tcp_nodelay(c) != NGX_OK) {
+        ngx_close_connection(c);
+        ngx_free(conn);
+        return NGX_ERROR;
+    }
 
     conn->connection = c;
     conn->server = server;

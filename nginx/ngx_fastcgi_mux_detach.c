@@ -126,6 +126,11 @@ ngx_fastcgi_mux_stream_discard(ngx_fastcgi_mux_stream_t *s)
     s->detached = 1;
     s->peer = NULL;
 
+    if (s->waiting) {
+        s->waiting = 0;
+        ngx_queue_remove(&s->writers);
+    }
+
     n = s->in.bytes;
     ngx_fastcgi_mux_queue_drop(&s->in, n);
     ngx_fastcgi_mux_stream_taken(s, n);

@@ -88,7 +88,9 @@ ngx_fastcgi_mux_stream_again(ngx_fastcgi_mux_stream_t *s)
         return;
     }
 
-    if (mp->refusals++ < NGX_FASTCGI_MUX_REFUSALS) {
+    /* a server that is full is not to be asked again and again */
+
+    if (mp->refusals++ < (s->drained ? NGX_FASTCGI_MUX_REFUSALS : 1)) {
         r->upstream->request_sent = 0;
         r->upstream->peer.cached = 1;
         mp->again = 1;
@@ -176,7 +178,7 @@ ngx_fastcgi_mux_stream_taken(ngx_fastcgi_mux_stream_t *s, size_t n)
     ngx_fastcgi_mux_window_consumed(s, n);
 
     if (conn->held && conn->buffered < conn->server->conf->window / 2) {
-        ngx_post_event(conn->connection->read, &ngx_posted_events);
+        ngx_post_event(conn->connection->read, &ngx_posted_next_events);
     }
 }
 

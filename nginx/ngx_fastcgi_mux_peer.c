@@ -156,21 +156,42 @@ ngx_fastcgi_mux_peer_stream(ngx_peer_connection_t *pc,
     ngx_uint_t alone)
 {
     ngx_int_t                  rc;
-    ngx_fastcgi_mux_conn_t    *conn;
+    ngx_fastcgi_mux_conn_t    *conn, *best;
     ngx_fastcgi_mux_stream_t  *s;
 
-    conn = alone ? NULL : ngx_fastcgi_mux_server_conn(server);
-
-    if (conn == NULL) {
-        rc = ngx_fastcgi_mux_connect(server, alone, 1, pc->log, &conn);
+    if (alone) {
+        rc = ngx_fastcgi_mux_connect(server, 1, 1, pc->log, &conn);
 
         if (rc != NGX_OK && rc != NGX_AGAIN) {
             return rc;
         }
 
-        if (alone) {
-            ngx_fastcgi_mux_server_set_state(server, ngx_fastcgi_mux_asking,
-                                             pc->log);
+        ngx_fastcgi_mux_server_set_state(server, ngx_fastcgi_mux_asking,
+                                         pc->log);
+
+    } else {
+        conn = ngx_fastcgi_mux_server_conn(server,
+                                  ngx_fastcgi_mux_window_needed(mp->request));
+
+        if (server->nshared < server->conf->connections
+            && (conn == NULL || conn->nlive))
+        {
+            best = conn;
+            rc = ngx_fastcgi_mux_connect(server, 0, 1, pc->log, &conn);
+
+            if (rc != NGX_OK && rc != NGX_AGAIN) {
+
+                if (best == NULL) {
+                    return rc;
+                }
+
+                conn = best;
+            }
+        }
+
+        if (conn == NULL) {
+            /* those that there are have no windows */
+            return NGX_OK;
         }
     }
 

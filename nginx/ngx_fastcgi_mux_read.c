@@ -142,8 +142,8 @@ ngx_fastcgi_mux_read_records(ngx_fastcgi_mux_conn_t *conn, u_char *p,
 
             if (ngx_fastcgi_mux_read_header(conn) != NGX_OK) {
                 ngx_log_error(NGX_LOG_ERR, &conn->log, 0,
-                              "unexpected FastCGI record: version %d, type %d, "
-                              "id %d, length %d",
+                              "unexpected FastCGI record: version %d, "
+                              "type %d, id %d, length %d",
                               (int) conn->record.version,
                               (int) conn->record.type,
                               (int) conn->record.id,
@@ -310,7 +310,7 @@ ngx_fastcgi_mux_read_over(ngx_fastcgi_mux_conn_t *conn,
         return NGX_OK;
     }
 
-    if (s->in.bytes <= 4 * conf->window
+    if (s->in.bytes / 4 <= conf->window
         && (conn->buffered <= conf->buffer
             || s->in.bytes <= NGX_FASTCGI_MUX_RECORD))
     {
@@ -430,6 +430,7 @@ ngx_fastcgi_mux_read_end(ngx_fastcgi_mux_conn_t *conn)
                        "fastcgi multiplex connection drains");
 
         ngx_fastcgi_mux_conn_retire(conn);
+        ngx_fastcgi_mux_conn_move(conn);
         ngx_fastcgi_mux_conn_update(conn);
 
         return NGX_OK;

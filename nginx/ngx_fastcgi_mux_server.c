@@ -44,6 +44,7 @@ ngx_fastcgi_mux_server_is(ngx_fastcgi_mux_server_t *server,
     }
 
     if (server->so_keepalive != pc->so_keepalive
+        || server->rcvbuf != pc->rcvbuf
         || server->transparent != pc->transparent)
     {
         return 0;
@@ -138,6 +139,7 @@ ngx_fastcgi_mux_server_create(ngx_fastcgi_mux_conf_t *conf,
 
     server->transparent = pc->transparent;
     server->so_keepalive = pc->so_keepalive;
+    server->rcvbuf = pc->rcvbuf;
 
     server->name.len = pc->name->len;
     server->name.data = (u_char *) server + sizeof(ngx_fastcgi_mux_server_t);
@@ -227,34 +229,80 @@ ngx_fastcgi_mux_server_set_state(ngx_fastcgi_mux_server_t *server,
         server->retry = ngx_current_msec + server->conf->retry;
     }
 
+    if (state == ngx_fastcgi_mux_multiplexes) {
+        server->lost = 0;
+    }
+
     server->state = state;
 }
 
 
-ngx_fastcgi_mux_conn_t *
-ngx_fastcgi_mux_server_conn(ngx_fastcgi_mux_server_t *server)
+/* one that has not been made yet may never be */
+
+static ngx_uint_t
+ngx_fastcgi_mux_server_better(ngx_fastcgi_mux_conn_t *a,
+    ngx_fastcgi_mux_conn_t *b)
 {
-    ngx_uint_t               n;
+    if ((a->state == ngx_fastcgi_mux_open)
+        != (b->state == ngx_fastcgi_mux_open))
+    {
+        return a->state == ngx_fastcgi_mux_open;
+    }
+
+    return a->nlive < b->nlive;
+}
+
+
+/*
+ * A connection was lost with the question on it.  If that is what the server
+ * does not like, every question costs a request: they become rare.
+ */
+
+void
+ngx_fastcgi_mux_server_lost(ngx_fastcgi_mux_server_t *server,
+    ngx_uint_t alone, ngx_log_t *log)
+{
+    ngx_uint_t  n;
+
+    n = server->lost;
+
+    if (server->lost < 6) {
+        server->lost++;
+    }
+
+    /* one that has multiplexed may just be starting anew */
+
+    if (alone || n) {
+        ngx_fastcgi_mux_server_set_state(server, ngx_fastcgi_mux_plain, log);
+        server->retry += (server->conf->retry << n) - server->conf->retry;
+    }
+}
+
+
+ngx_fastcgi_mux_conn_t *
+ngx_fastcgi_mux_server_conn(ngx_fastcgi_mux_server_t *server,
+    ngx_uint_t needs_window)
+{
     ngx_queue_t             *q;
     ngx_fastcgi_mux_conn_t  *conn, *best;
 
     best = NULL;
-    n = 0;
 
     for (q = ngx_queue_head(&server->shared);
          q != ngx_queue_sentinel(&server->shared);
          q = ngx_queue_next(q))
     {
         conn = ngx_queue_data(q, ngx_fastcgi_mux_conn_t, queue);
-        n++;
 
-        if (best == NULL || conn->nlive < best->nlive) {
+        if (needs_window
+            && conn->state == ngx_fastcgi_mux_open && !conn->windowed)
+        {
+            continue;
+        }
+
+        if (best == NULL || ngx_fastcgi_mux_server_better(conn, best)) {
             best = conn;
         }
-    }
-
-    if (best && best->nlive && n < server->conf->connections) {
-        return NULL;
     }
 
     return best;

@@ -41,7 +41,7 @@ ngx_fastcgi_mux_stream_create(ngx_fastcgi_mux_conn_t *conn,
     }
 
     pool = ngx_create_pool(sizeof(ngx_fastcgi_mux_stream_t)
-                           + sizeof(ngx_pool_t) + 64, log);
+                           + sizeof(ngx_pool_t) + 256, log);
     if (pool == NULL) {
         return NULL;
     }
@@ -146,24 +146,37 @@ ngx_fastcgi_mux_stream_attach(ngx_fastcgi_mux_stream_t *s,
 /* it has sent nothing yet, and begins anew on a connection of its own */
 
 void
-ngx_fastcgi_mux_stream_rehome(ngx_fastcgi_mux_stream_t *s)
+ngx_fastcgi_mux_stream_rehome(ngx_fastcgi_mux_stream_t *s, ngx_uint_t alone)
 {
     ngx_int_t                rc;
     ngx_fastcgi_mux_conn_t  *conn;
 
-    rc = ngx_fastcgi_mux_connect(s->server, 1, 0, s->connection.log, &conn);
+    conn = alone ? NULL
+                 : ngx_fastcgi_mux_server_conn(s->server, s->needs_window);
 
-    if (rc != NGX_OK && rc != NGX_AGAIN) {
-        s->died = 1;
-        ngx_fastcgi_mux_stream_fail(s);
-        return;
+    if (conn == NULL) {
+        rc = ngx_fastcgi_mux_connect(s->server, alone, !alone,
+                                     s->connection.log, &conn);
+
+        if (rc != NGX_OK && rc != NGX_AGAIN) {
+            s->died = 1;
+            ngx_fastcgi_mux_stream_fail(s);
+            return;
+        }
     }
 
     ngx_fastcgi_mux_stream_attach(s, conn);
 
-    if (rc == NGX_OK) {
+    if (conn->state == ngx_fastcgi_mux_open) {
         ngx_fastcgi_mux_stream_writable(s);
     }
+}
+
+
+ngx_uint_t
+ngx_fastcgi_mux_stream_movable(ngx_fastcgi_mux_stream_t *s)
+{
+    return !s->begun && s->begin == NULL && s->head_len == 0;
 }
 
 
@@ -201,6 +214,8 @@ ngx_fastcgi_mux_stream_unlink(ngx_fastcgi_mux_stream_t *s)
         s->waiting = 0;
         ngx_queue_remove(&s->writers);
     }
+
+    s->turn = 0;
 
     if (s->begun) {
         ngx_rbtree_delete(&conn->streams, &s->node);
@@ -306,10 +321,34 @@ ngx_fastcgi_mux_stream_abort(ngx_fastcgi_mux_stream_t *s)
 }
 
 
+ngx_int_t
+ngx_fastcgi_mux_stream_complete(ngx_fastcgi_mux_stream_t *s,
+    uint32_t app_status)
+{
+    u_char     end[2 * FCGI_HEADER_LEN + FCGI_END_LEN];
+    size_t     before;
+    ngx_int_t  rc;
+
+    fcgi_header_put(end, FCGI_STDOUT, 1, 0);
+    fcgi_end_put(end + FCGI_HEADER_LEN, 1, app_status, FCGI_REQUEST_COMPLETE);
+
+    before = s->in.bytes;
+    rc = ngx_fastcgi_mux_queue_add(&s->in, end, sizeof(end));
+
+    if (s->conn) {
+        s->conn->buffered += s->in.bytes - before;
+    }
+
+    s->complete = (rc == NGX_OK);
+
+    return rc;
+}
+
+
 void
 ngx_fastcgi_mux_stream_end(ngx_fastcgi_mux_stream_t *s, u_char *body)
 {
-    u_char                   status, *p, end[3 * FCGI_HEADER_LEN];
+    u_char                   status;
     ngx_fastcgi_mux_conn_t  *conn;
 
     conn = s->conn;
@@ -327,15 +366,7 @@ ngx_fastcgi_mux_stream_end(ngx_fastcgi_mux_stream_t *s, u_char *body)
     }
 
     if (status == FCGI_REQUEST_COMPLETE && !s->detached && !s->failed) {
-        p = end;
-        fcgi_header_put(p, FCGI_STDOUT, 1, 0);
-        p += FCGI_HEADER_LEN;
-        fcgi_end_put(p, 1, fcgi_get32(body), FCGI_REQUEST_COMPLETE);
-
-        if (ngx_fastcgi_mux_queue_add(&s->in, end, sizeof(end)) == NGX_OK) {
-            conn->buffered += sizeof(end);
-            s->complete = 1;
-        }
+        (void) ngx_fastcgi_mux_stream_complete(s, fcgi_get32(body));
     }
 
     if (status == FCGI_CANT_MPX_CONN) {
@@ -344,6 +375,7 @@ ngx_fastcgi_mux_stream_end(ngx_fastcgi_mux_stream_t *s, u_char *body)
                                          &conn->log);
     }
 
+    s->drained = conn->draining;
     s->refused = (status == FCGI_OVERLOADED || status == FCGI_CANT_MPX_CONN);
 
     ngx_fastcgi_mux_stream_unlink(s);

@@ -107,7 +107,7 @@ ngx_fastcgi_mux_window_consumed(ngx_fastcgi_mux_stream_t *s, size_t n)
 
     conn = s->conn;
 
-    if (!s->windowed || conn == NULL) {
+    if (!s->windowed || conn == NULL || s->aborted) {
         return;
     }
 
@@ -117,7 +117,8 @@ ngx_fastcgi_mux_window_consumed(ngx_fastcgi_mux_stream_t *s, size_t n)
 
     if (s->hungry
         && s->in.bytes == 0
-        && s->taken >= NGX_FASTCGI_MUX_KEEPS_UP * s->window)
+        && s->taken / NGX_FASTCGI_MUX_KEEPS_UP >= s->window
+        && !s->detached)
     {
         s->hungry = 0;
         s->taken = 0;
