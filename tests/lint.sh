@@ -14,9 +14,9 @@ warnings='-Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual
     -Wundef -Wvla -Wformat=2 -Werror'
 flags="-std=c11 -D_GNU_SOURCE $(pkg-config --cflags libbsd-overlay \
     libevent_core atf-c)"
-sources=$(git ls-files '*.c' '*.h' ':!nginx')
-programs=$(git ls-files '*.c' ':!nginx')
-module=$(git ls-files 'nginx/*.c')
+sources=$(git ls-files '*.c' '*.h' ':!nginx' ':!tests/filter')
+programs=$(git ls-files '*.c' ':!nginx' ':!tests/filter')
+module=$(git ls-files 'nginx/*.c' 'tests/filter/*.c')
 scripts=$(git ls-files '*.sh' .ci/run 'contrib/cgi-bin/*.cgi' \
     contrib/rc.d/afcgi)
 checks=$(sed -n 's/^checks: //p' tests/clang-tidy.txt)

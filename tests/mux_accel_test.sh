@@ -6,6 +6,7 @@
 #	accel      X-Accel-Redirect, to a file or a script, is no abort
 #	rate       X-Accel-Limit-Rate, limit_rate: slow, whole, alone
 #	buffering  X-Accel-Buffering: no and yes replace fastcgi_buffering
+#	finalize   a body filter ends the response (only in sanitize-nginx's nginx)
 
 . "$(atf_get_srcdir)/lib.sh"
 . "$(atf_get_srcdir)/web.sh"
@@ -136,5 +137,45 @@ CGI
 		done
 	done
 	mux_one_connection 8
+	mux_finish
+}
+
+# nginx's code that reads from upstream goes on for a moment with a connection
+# that a filter, which it has called, has made it close.
+mux_case finalize
+finalize_body()
+{
+	[ "${NGINX_MULTIPLEX:-}" = static ] ||
+	    atf_skip "needs the filter of tests/filter in nginx"
+	mux_site <<'CONF'
+location /final/ {
+	fastcgi_pass mux;
+	include params;
+	finalize_body on;
+	error_page 415 = /none;
+}
+location /final/unbuffered/ {
+	fastcgi_pass mux;
+	include params;
+	fastcgi_buffering off;
+	finalize_body on;
+	error_page 415 = /none;
+}
+location /none { return 204; }
+CONF
+	mk_cgi final/page <<'CGI'
+#!/bin/sh
+printf 'Content-Type: text/plain\n\n'
+seq 20000
+CGI
+	mkdir cgi-bin/final/unbuffered
+	cp cgi-bin/final/page cgi-bin/final/unbuffered/page
+	for way in final final/unbuffered; do
+		for i in 1 2 3 4 5; do
+			atf_check -s exit:0 -o inline:'204 0\n' -e empty \
+			    curl -sS -m 10 -w '%{http_code} %{size_download}\n' \
+			    "$WEB/$way/page?$i"
+		done
+	done
 	mux_finish
 }

@@ -12,6 +12,7 @@
 #	begun      a response that has begun is never begun again
 #	backup     servers that are backup, or down
 #	max_fails  a server that failed is left alone, and comes back
+#	unbuffered a server that cannot be reached does not spoil the next one
 
 . "$(atf_get_srcdir)/lib.sh"
 . "$(atf_get_srcdir)/web.sh"
@@ -297,5 +298,24 @@ max_fails_body()
 	    atf_fail "a was asked $(rude_seen a '^die') times"
 	rm a.do
 	wait_for bounded_again
+	mux_finish
+}
+
+# What was noted of the first server's failure is not taken for the second's,
+# whose response comes in pieces.
+mux_case unbuffered
+unbuffered_body()
+{
+	MUX_SERVERS="server 127.0.0.1:$(free_port) max_fails=0;
+	    server unix:gw.sock max_fails=0;"
+	mux_site </dev/null
+	for i in 1 2 3 4; do
+		client "u$i" "$WEB/b0r1k0/cgi-bin/drip?u$i"
+		wait_for grep -q '^one$' "u$i.out"
+		: >"cgi-bin/u$i.go"
+		wait "$CLIENT" || atf_fail "the response was cut"
+		atf_check -s exit:0 -o inline:'one\ntwo\n' -e empty \
+		    cat "u$i.out"
+	done
 	mux_finish
 }

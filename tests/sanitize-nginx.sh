@@ -94,6 +94,7 @@ configure_nginx() {
 	    --with-http_dav_module --with-http_gunzip_module \
 	    --with-cc-opt="-O1 -g $asan -DNGX_DEBUG_PALLOC=1" \
 	    --with-ld-opt="$asan -fsanitize=undefined" \
+	    --with-poll_module --add-module="$AFCGI_TOP/tests/filter" \
 	    --add-module="$AFCGI_TOP/nginx" >"$work/configure.log" || {
 		cat "$work/configure.log" >&2
 		exit 1
@@ -110,8 +111,8 @@ configure_nginx() {
 
 # What a configured tree depends on.
 stamp() {
-	cat "$AFCGI_TOP/nginx/config" "$AFCGI_TOP/tests/sanitize-nginx.sh" |
-	    cksum
+	cat "$AFCGI_TOP/nginx/config" "$AFCGI_TOP/tests/sanitize-nginx.sh" \
+	    "$AFCGI_TOP"/tests/filter/* | cksum
 }
 
 if [ -n "${NGINX_SRC:-}" ]; then
