@@ -266,7 +266,7 @@ ngx_fastcgi_mux_server_lost(ngx_fastcgi_mux_server_t *server,
 
     n = server->lost;
 
-    if (server->lost < 6) {
+    if (server->lost < 5) {
         server->lost++;
     }
 
