@@ -73,6 +73,14 @@ mux_load()
 	echo "load_module $MUX_MODULE;"
 }
 
+# An upgraded nginx has no other environment than this.
+mux_sanitizers()
+{
+	if [ "${NGINX_MULTIPLEX:-}" = static ]; then
+		echo "env ASAN_OPTIONS; env LSAN_OPTIONS; env UBSAN_OPTIONS;"
+	fi
+}
+
 mux_no_module()
 {
 	mux_is_on || cat <<'CONF'
@@ -107,6 +115,7 @@ mux_start_nginx()
 	cat >nginx/nginx.conf <<CONF
 $mux_loads
 $(web_user "user root;")
+$(mux_sanitizers)
 daemon off;
 worker_processes $MUX_WORKERS;
 worker_rlimit_nofile 16384;

@@ -127,7 +127,7 @@ grown()
 
 mux_sanitized()
 {
-	grep -q -e __asan_init -e __tsan_init \
+	[ "${NGINX_MULTIPLEX:-}" = static ] || grep -q -e __asan_init -e __tsan_init \
 	    "$(command -v "${NGINX:-nginx}")" "$AFCGI" ||
 	    [ -n "${AFCGI_VALGRIND:-}" ]
 }
