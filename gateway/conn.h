@@ -81,6 +81,7 @@ struct conn {
 	unsigned flow:1; /* the peer has asked for AFCGI_WINDOW */
 	unsigned drain:1; /* no new requests: see conn_drain */
 	unsigned blocked:1; /* the socket is full: the write event is set */
+	unsigned first_woken:1; /* the last one woken was of `first' */
 	unsigned reading:1; /* the read event is set */
 	unsigned watching:1; /* the close is waited for instead */
 	unsigned unread:1; /* the peer may still be sending */

@@ -241,6 +241,18 @@ next_in(const struct conn *conn, const struct request_list *list)
 	return req != NULL && req->turn != conn->turn ? req : NULL;
 }
 
+/* One of those without any output yet, one of the others: none starves. */
+static struct request *
+next(struct conn *conn)
+{
+	struct request *first = next_in(conn, &conn->first);
+	struct request *other = next_in(conn, &conn->waiters);
+
+	conn->first_woken =
+	    first != NULL && (other == NULL || !conn->first_woken);
+	return conn->first_woken ? first : other;
+}
+
 /* Who is woken fills the room at once: no more are woken than it is for. */
 void
 output_wake(struct conn *conn)
@@ -252,9 +264,7 @@ output_wake(struct conn *conn)
 		return;
 	/* who finds no room again stands in line for the next turn */
 	conn->turn++;
-	while (conn->outq.bytes < max &&
-	    ((req = next_in(conn, &conn->first)) != NULL ||
-		(req = next_in(conn, &conn->waiters)) != NULL)) {
+	while (conn->outq.bytes < max && (req = next(conn)) != NULL) {
 		output_unwait(req);
 		request_wake(req);
 	}

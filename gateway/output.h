@@ -3,9 +3,9 @@
  * be.  While several requests have output, each may fill its share of the
  * queue, in small records; one alone may fill it all, in large ones.  Who
  * finds no room waits in line; behind a thousand floods a page of one record
- * would do so for long, so who has had no output yet comes before the others.
- * A windowed request also stays within its
- * credit; while it waits for more it is in nobody's way.
+ * would do so for long, so who has had no output yet has every second turn.
+ * A windowed request also stays within its credit; while it waits for more it
+ * is in nobody's way.
  */
 #ifndef OUTPUT_H
 #define OUTPUT_H

@@ -79,7 +79,8 @@ take(struct run *run, const char *p, size_t len)
 		return;
 	}
 	keep(run, p, n);
-	if (run->header_sent)
+	/* they follow the header, which may still wait for room */
+	if (run->header_sent && run->pending == NULL)
 		run_send_errors(run);
 }
 

@@ -327,8 +327,9 @@ resume_reading(struct run *run)
 {
 	if (run->out != -1)
 		read_output(run, run->out);
-	if (run->req == NULL || run->out == -1 || run->pending != NULL ||
-	    (run->state == RUN_BODY && !has_room(run)))
+	if (run->req == NULL || run->out == -1 || run->pending != NULL)
+		return;
+	if (run->state == RUN_BODY && !run_is_whole(run) && !has_room(run))
 		return;
 	if (event_add(&run->out_event, NULL) == 0)
 		return;

@@ -170,7 +170,8 @@ has_written(void *arg)
 
 /*
  * Those that wait are woken in the order in which they began to, but for the
- * first here, which finds the last room: who has written comes later.
+ * first here, which finds the last room: who has written waits in another
+ * line, and the two have their turns by turns.
  */
 ATF_TC_WITHOUT_HEAD(order);
 ATF_TC_BODY(order, tc)
@@ -214,7 +215,48 @@ ATF_TC_BODY(order, tc)
 			    rig_play(rig, ids[i - 1])->woken);
 		check_pattern(rig, ids[i], 100000);
 	}
-	ATF_CHECK(rig_play(rig, ids[0])->woken > rig_play(rig, ids[4])->woken);
+	rig_free(rig);
+	bytes_free(&in);
+}
+
+/*
+ * A first record does not wait behind those who write much, nor do many of
+ * them keep one of those from writing.
+ */
+ATF_TC_WITHOUT_HEAD(turns);
+ATF_TC_BODY(turns, tc)
+{
+	struct bytes in = { 0 };
+	struct rig *rig = rig_new("output=64k");
+	uint16_t id;
+
+	rig_set_deaf(rig, 1);
+	for (id = 101; id <= 110; id++)
+		add_request(&in, id, FCGI_KEEP_CONN, "write", "400000", "0");
+	rig_send(rig, &in);
+	rig_settle(rig);
+	in.len = 0;
+	for (id = 1; id <= 50; id++)
+		add_request(&in, id, FCGI_KEEP_CONN, "hold", NULL, NULL);
+	rig_send(rig, &in);
+	rig_settle(rig);
+	for (id = 1; id <= 50; id++) {
+		struct play *play = rig_play(rig, id);
+
+		play->left = play->total = 8000;
+		play_write(play);
+	}
+	ATF_REQUIRE_EQ(8000, rig_play(rig, 50)->left);
+	rig_set_deaf(rig, 0);
+	for (id = 1; id <= 50; id++)
+		ATF_REQUIRE(
+		    unit_loop(rig->base, has_written, rig_play(rig, id)));
+	for (id = 101; id <= 110; id++) {
+		/* those came later, but not last */
+		ATF_CHECK(rig_play(rig, id)->woken < rig_play(rig, 50)->woken);
+		rig_wait_end(rig, id);
+		ATF_CHECK(rig_play(rig, id)->woken > 0);
+	}
 	rig_free(rig);
 	bytes_free(&in);
 }
@@ -320,6 +362,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, small_beside_large);
 	ATF_TP_ADD_TC(tp, limit);
 	ATF_TP_ADD_TC(tp, order);
+	ATF_TP_ADD_TC(tp, turns);
 	ATF_TP_ADD_TC(tp, ends_while_waiting);
 	ATF_TP_ADD_TC(tp, leaves_unread);
 	ATF_TP_ADD_TC(tp, thousand);

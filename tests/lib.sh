@@ -163,6 +163,7 @@ start_gateway()
 {
 	make_tools
 	mkdir -p "$TREE"
+	lib_started=$(listening)
 	launch ${GATEWAY_WRAPPER:+"$GATEWAY_WRAPPER"} \
 	    ${AFCGI_VALGRIND:+./under_valgrind} "$AFCGI" -s unix:gw.sock \
 	    -e "AFTEST=$MARK" "$@"
@@ -182,13 +183,19 @@ launched()
 	GATEWAY_FDS=$(count_fds "$GATEWAY_PID")
 }
 
+# How many gateways of this test have come so far.
+listening()
+{
+	cat "$LOG" 2>/dev/null | grep -c ' listening on ' || :
+}
+
 gateway_listens()
 {
 	if ended "$GATEWAY_PID"; then
 		sed 's/^/gateway: /' gateway.err >&2
 		atf_fail "the gateway did not start"
 	fi
-	grep -q ' listening on ' "$LOG" 2>/dev/null
+	[ "$(listening)" != "$lib_started" ]
 }
 
 # stop_gateway: TERM, and the exit status 0 that must follow soon.
