@@ -186,7 +186,7 @@ launched()
 # How many gateways of this test have come so far.
 listening()
 {
-	cat "$LOG" 2>/dev/null | grep -c ' listening on ' || :
+	sed -n '/ listening on /p' "$LOG" 2>/dev/null | wc -l
 }
 
 gateway_listens()
