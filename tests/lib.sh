@@ -153,6 +153,7 @@ run_under()
 # launch command...: in the background, as the gateway of this test.
 launch()
 {
+	lib_started=$(listening)
 	"$@" 2>>gateway.err &
 	GATEWAY_PID=$!
 	echo $GATEWAY_PID >gateway.pid
@@ -163,7 +164,6 @@ start_gateway()
 {
 	make_tools
 	mkdir -p "$TREE"
-	lib_started=$(listening)
 	launch ${GATEWAY_WRAPPER:+"$GATEWAY_WRAPPER"} \
 	    ${AFCGI_VALGRIND:+./under_valgrind} "$AFCGI" -s unix:gw.sock \
 	    -e "AFTEST=$MARK" "$@"
@@ -176,10 +176,17 @@ gateway_ready()
 	GATEWAY_FDS=$(count_fds "$GATEWAY_PID")
 }
 
+# serves: it does not only have a connection that waits for it.
+serves()
+{
+	printf 'get-values FCGI_MPXS_CONNS\nexpect-values FCGI_MPXS_CONNS=1\n' |
+	    "$FCGI_CLIENT" -f - gw.sock >/dev/null 2>&1
+}
+
 # launched: likewise for one that launch has started.
 launched()
 {
-	wait_for answers
+	wait_for serves
 	GATEWAY_FDS=$(count_fds "$GATEWAY_PID")
 }
 
