@@ -9,6 +9,9 @@
 # failed.  What failed is shown whole.
 
 set -u
+# where web servers are; an ordinary user's PATH may lack them
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
 build=$1
 AFCGI_TOP=$(pwd)
 LSAN_OPTIONS=${LSAN_OPTIONS:-print_suppressions=0}

@@ -22,7 +22,7 @@ nginx_try()
 		echo "pid $PWD/nginx/nginx.pid;"
 		echo "error_log $PWD/nginx/error.log;"
 		echo 'events { }'
-		echo 'http {'
+		echo 'http { access_log off;'
 		for dir in client_body fastcgi proxy uwsgi scgi; do
 			echo "${dir}_temp_path $PWD/nginx/$dir;"
 		done

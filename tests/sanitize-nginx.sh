@@ -12,6 +12,7 @@
 
 set -eu
 export LC_ALL=C.UTF-8
+PATH=$PATH:/usr/sbin:/sbin
 mkdir -p "$1/sanitize-nginx"
 build=$(cd "$1" && pwd)
 work=$build/sanitize-nginx
