@@ -176,7 +176,7 @@ struct ngx_fastcgi_mux_conn_s {
     unsigned                        multiplexes:1;  /* its peer said so */
     unsigned                        windowed:1;
     unsigned                        listed:1;       /* in server->shared */
-    unsigned                        draining:1;     /* peer wants no more */
+    unsigned                        draining:1;     /* no new streams */
     unsigned                        held:1;         /* alone: reading waits */
     unsigned                        broken:1;       /* out is unusable */
     unsigned                        served:1;       /* a request has ended */
@@ -351,6 +351,8 @@ void ngx_fastcgi_mux_stream_close(ngx_fastcgi_mux_stream_t *s);
 void ngx_fastcgi_mux_stream_free(ngx_fastcgi_mux_stream_t *s);
 /* those, now */
 void ngx_fastcgi_mux_stream_free_all(void);
+/* it does not stand in line as a writer, if it did */
+void ngx_fastcgi_mux_stream_unwait(ngx_fastcgi_mux_stream_t *s);
 void ngx_fastcgi_mux_stream_readable(ngx_fastcgi_mux_stream_t *s);
 void ngx_fastcgi_mux_stream_writable(ngx_fastcgi_mux_stream_t *s);
 /* FCGI_END_REQUEST; may fail the conn */
@@ -393,6 +395,16 @@ size_t ngx_fastcgi_mux_queue_take(ngx_fastcgi_mux_queue_t *q, u_char *p,
     size_t n);
 void ngx_fastcgi_mux_queue_drop(ngx_fastcgi_mux_queue_t *q, size_t n);
 void ngx_fastcgi_mux_queue_free_chunks(void);
+
+
+/* the rule of a stream's events, see ngx_fastcgi_mux_stream.c */
+
+static ngx_inline void
+ngx_fastcgi_mux_set_ready(ngx_event_t *ev, ngx_uint_t ready)
+{
+    ev->ready = ready;
+    ev->active = !ready;
+}
 
 
 extern ngx_module_t  ngx_http_upstream_fastcgi_multiplex_module;

@@ -126,10 +126,7 @@ ngx_fastcgi_mux_stream_discard(ngx_fastcgi_mux_stream_t *s)
     s->detached = 1;
     s->peer = NULL;
 
-    if (s->waiting) {
-        s->waiting = 0;
-        ngx_queue_remove(&s->writers);
-    }
+    ngx_fastcgi_mux_stream_unwait(s);
 
     n = s->in.bytes;
     ngx_fastcgi_mux_queue_drop(&s->in, n);
@@ -202,12 +199,10 @@ ngx_fastcgi_mux_stream_close(ngx_fastcgi_mux_stream_t *s)
     c->pool->log = log;
 
     s->read.log = log;
-    s->read.ready = 0;
-    s->read.active = 1;
-
     s->write.log = log;
-    s->write.ready = 0;
-    s->write.active = 1;
+
+    ngx_fastcgi_mux_set_ready(&s->read, 0);
+    ngx_fastcgi_mux_set_ready(&s->write, 0);
 }
 
 

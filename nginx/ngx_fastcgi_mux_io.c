@@ -17,8 +17,7 @@ static void ngx_fastcgi_mux_stream_again(ngx_fastcgi_mux_stream_t *s);
 static ssize_t
 ngx_fastcgi_mux_stream_nothing(ngx_fastcgi_mux_stream_t *s)
 {
-    s->read.ready = 0;
-    s->read.active = 1;
+    ngx_fastcgi_mux_set_ready(&s->read, 0);
 
     if (s->failed) {
         ngx_fastcgi_mux_stream_failed(s);
@@ -195,22 +194,21 @@ ngx_fastcgi_mux_stream_send(ngx_connection_t *c, u_char *buf, size_t size)
     for (sent = 0; sent < size; sent += n) {
         n = ngx_fastcgi_mux_send_part(s, buf + sent, size - sent);
 
-        if (n == NGX_ERROR) {
-            c->write->ready = 0;
-            c->write->active = 1;
-
-            if (s->failed) {
-                ngx_fastcgi_mux_stream_failed(s);
-            }
-
-            return NGX_ERROR;
+        if (n > 0) {
+            continue;
         }
+
+        ngx_fastcgi_mux_set_ready(c->write, 0);
 
         if (n == 0) {
-            c->write->ready = 0;
-            c->write->active = 1;
             break;
         }
+
+        if (s->failed) {
+            ngx_fastcgi_mux_stream_failed(s);
+        }
+
+        return NGX_ERROR;
     }
 
     c->sent += sent;

@@ -229,10 +229,6 @@ ngx_fastcgi_mux_server_set_state(ngx_fastcgi_mux_server_t *server,
         server->retry = ngx_current_msec + server->conf->retry;
     }
 
-    if (state == ngx_fastcgi_mux_multiplexes) {
-        server->lost = 0;
-    }
-
     server->state = state;
 }
 

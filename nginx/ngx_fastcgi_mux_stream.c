@@ -82,21 +82,16 @@ ngx_fastcgi_mux_stream_create(ngx_fastcgi_mux_conn_t *conn,
     s->read.data = c;
     s->read.log = log;
     s->read.index = NGX_INVALID_INDEX;
-    s->read.active = 1;
     s->read.available = -1;
+    ngx_fastcgi_mux_set_ready(&s->read, 0);
 
     s->write.data = c;
     s->write.log = log;
     s->write.index = NGX_INVALID_INDEX;
-    s->write.active = 1;
     s->write.write = 1;
+    ngx_fastcgi_mux_set_ready(&s->write, conn->state == ngx_fastcgi_mux_open);
 
     ngx_fastcgi_mux_stream_attach(s, conn);
-
-    if (conn->state == ngx_fastcgi_mux_open) {
-        s->write.active = 0;
-        s->write.ready = 1;
-    }
 
     return s;
 }
@@ -143,7 +138,7 @@ ngx_fastcgi_mux_stream_attach(ngx_fastcgi_mux_stream_t *s,
 }
 
 
-/* it has sent nothing yet, and begins anew on a connection of its own */
+/* it has sent nothing yet, and begins on another connection */
 
 void
 ngx_fastcgi_mux_stream_rehome(ngx_fastcgi_mux_stream_t *s, ngx_uint_t alone)
@@ -210,10 +205,7 @@ ngx_fastcgi_mux_stream_unlink(ngx_fastcgi_mux_stream_t *s)
         ngx_queue_remove(&s->newcomers);
     }
 
-    if (s->waiting) {
-        s->waiting = 0;
-        ngx_queue_remove(&s->writers);
-    }
+    ngx_fastcgi_mux_stream_unwait(s);
 
     s->turn = 0;
 
@@ -240,34 +232,41 @@ ngx_fastcgi_mux_stream_unlink(ngx_fastcgi_mux_stream_t *s)
 
 
 void
-ngx_fastcgi_mux_stream_readable(ngx_fastcgi_mux_stream_t *s)
+ngx_fastcgi_mux_stream_unwait(ngx_fastcgi_mux_stream_t *s)
+{
+    if (s->waiting) {
+        s->waiting = 0;
+        ngx_queue_remove(&s->writers);
+    }
+}
+
+
+static void
+ngx_fastcgi_mux_stream_post(ngx_fastcgi_mux_stream_t *s, ngx_event_t *ev)
 {
     if (s->detached) {
         return;
     }
 
-    s->read.ready = 1;
-    s->read.active = 0;
+    ngx_fastcgi_mux_set_ready(ev, 1);
 
-    if (s->read.handler) {
-        ngx_post_event(&s->read, &ngx_posted_events);
+    if (ev->handler) {
+        ngx_post_event(ev, &ngx_posted_events);
     }
+}
+
+
+void
+ngx_fastcgi_mux_stream_readable(ngx_fastcgi_mux_stream_t *s)
+{
+    ngx_fastcgi_mux_stream_post(s, &s->read);
 }
 
 
 void
 ngx_fastcgi_mux_stream_writable(ngx_fastcgi_mux_stream_t *s)
 {
-    if (s->detached) {
-        return;
-    }
-
-    s->write.ready = 1;
-    s->write.active = 0;
-
-    if (s->write.handler) {
-        ngx_post_event(&s->write, &ngx_posted_events);
-    }
+    ngx_fastcgi_mux_stream_post(s, &s->write);
 }
 
 
@@ -311,10 +310,7 @@ ngx_fastcgi_mux_stream_abort(ngx_fastcgi_mux_stream_t *s)
     s->aborted = 1;
     conn->nlive--;
 
-    if (s->waiting) {
-        s->waiting = 0;
-        ngx_queue_remove(&s->writers);
-    }
+    ngx_fastcgi_mux_stream_unwait(s);
 
     fcgi_header_put(head, FCGI_ABORT_REQUEST, s->id, 0);
     (void) ngx_fastcgi_mux_send(conn, head, FCGI_HEADER_LEN);

@@ -177,10 +177,9 @@ ngx_fastcgi_mux_wake(ngx_fastcgi_mux_conn_t *conn)
     while (room >= NGX_FASTCGI_MUX_RECORD && !ngx_queue_empty(&conn->writers))
     {
         q = ngx_queue_head(&conn->writers);
-        ngx_queue_remove(q);
-
         s = ngx_queue_data(q, ngx_fastcgi_mux_stream_t, writers);
-        s->waiting = 0;
+
+        ngx_fastcgi_mux_stream_unwait(s);
         s->turn = NGX_FASTCGI_MUX_RECORD;
         room -= NGX_FASTCGI_MUX_RECORD;
 

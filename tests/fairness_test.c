@@ -9,21 +9,6 @@
  */
 #include "unit_conn.h"
 
-static void
-check_pattern(const struct rig *rig, uint16_t id, size_t size)
-{
-	struct bytes out = { 0 };
-	uint8_t *want = malloc(size + 1);
-
-	ATF_REQUIRE(want != NULL);
-	unit_pattern(want, size, id * 31U);
-	rig_stream(rig, FCGI_STDOUT, id, &out);
-	ATF_REQUIRE_EQ(size, out.len);
-	ATF_CHECK_EQ_MSG(0, memcmp(want, out.p, size), "request %u", id);
-	free(want);
-	bytes_free(&out);
-}
-
 /* One large response, alone: in large records, complete. */
 ATF_TC_WITHOUT_HEAD(alone);
 ATF_TC_BODY(alone, tc)
@@ -35,7 +20,7 @@ ATF_TC_BODY(alone, tc)
 	add_stdin(&in, 1, NULL, 0);
 	rig_send(rig, &in);
 	rig_wait_end(rig, 1);
-	check_pattern(rig, 1, 3000000);
+	rig_check_pattern(rig, 1, 3000000);
 	ATF_CHECK(rig_count(rig, FCGI_STDOUT, 1) < 3000000 / 8192);
 	rig_free(rig);
 	bytes_free(&in);
@@ -57,7 +42,7 @@ ATF_TC_BODY(mixture, tc)
 	rig_send(rig, &in);
 	for (id = 1; id <= 100; id++) {
 		rig_wait_end(rig, id);
-		check_pattern(rig, id, id * id * 10U);
+		rig_check_pattern(rig, id, id * id * 10U);
 	}
 	rig_free(rig);
 	bytes_free(&in);
@@ -100,7 +85,7 @@ ATF_TC_BODY(shares, tc)
 	}
 	ATF_CHECK(least > 500000);
 	for (id = 1; id <= 10; id++)
-		check_pattern(rig, id, 1000000);
+		rig_check_pattern(rig, id, 1000000);
 	rig_free(rig);
 	bytes_free(&in);
 }
@@ -123,7 +108,7 @@ ATF_TC_BODY(small_beside_large, tc)
 	rig_settle(rig);
 	rig_set_deaf(rig, 0);
 	rig_wait_end(rig, 2);
-	check_pattern(rig, 2, 5000);
+	rig_check_pattern(rig, 2, 5000);
 	/* before it: the queue, the socket's buffer, and little more */
 	rig_stream(rig, FCGI_STDOUT, 1, &out);
 	ATF_CHECK_MSG(out.len < 2000000, "%zu bytes came first", out.len);
@@ -155,7 +140,7 @@ ATF_TC_BODY(limit, tc)
 	for (id = 1; id <= 200; id++)
 		rig_wait_end(rig, id);
 	for (id = 1; id <= 200; id += 13)
-		check_pattern(rig, id, 50000);
+		rig_check_pattern(rig, id, 50000);
 	rig_free(rig);
 	bytes_free(&in);
 }
@@ -213,7 +198,7 @@ ATF_TC_BODY(order, tc)
 		if (i > 1)
 			ATF_CHECK(rig_play(rig, ids[i])->woken >
 			    rig_play(rig, ids[i - 1])->woken);
-		check_pattern(rig, ids[i], 100000);
+		rig_check_pattern(rig, ids[i], 100000);
 	}
 	rig_free(rig);
 	bytes_free(&in);
@@ -291,7 +276,7 @@ ATF_TC_BODY(ends_while_waiting, tc)
 	rig_wait_end(rig, 2);
 	rig_wait_end(rig, 3);
 	ATF_CHECK_EQ(woken, play->nwritable + rig_play(rig, 2)->nwritable);
-	check_pattern(rig, 1, 2000000);
+	rig_check_pattern(rig, 1, 2000000);
 	rig_free(rig);
 	bytes_free(&in);
 }

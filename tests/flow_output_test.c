@@ -11,21 +11,6 @@
  */
 #include "unit_flow.h"
 
-static void
-check_pattern(const struct rig *rig, uint16_t id, size_t size)
-{
-	struct bytes out = { 0 };
-	uint8_t *want = malloc(size + 1);
-
-	ATF_REQUIRE(want != NULL);
-	unit_pattern(want, size, id * 31U);
-	rig_stream(rig, FCGI_STDOUT, id, &out);
-	ATF_REQUIRE_EQ(size, out.len);
-	ATF_CHECK_EQ_MSG(0, memcmp(want, out.p, size), "request %u", id);
-	free(want);
-	bytes_free(&out);
-}
-
 /* For 1,000 bytes 1,008 are enough, and 1,007 are not. */
 ATF_TC_WITHOUT_HEAD(exact);
 ATF_TC_BODY(exact, tc)
@@ -38,7 +23,7 @@ ATF_TC_BODY(exact, tc)
 	rig_say(rig, &in);
 	rig_wait_end(rig, 1);
 	rig_check_end(rig, 1, 7, FCGI_REQUEST_COMPLETE);
-	check_pattern(rig, 1, 1000);
+	rig_check_pattern(rig, 1, 1000);
 	rig_wait(rig, FCGI_STDOUT, 2, 1);
 	ATF_CHECK_EQ(1007, rig_cost(rig, 2));
 	add_credit(&in, 2, 8);
@@ -49,7 +34,7 @@ ATF_TC_BODY(exact, tc)
 	rig_say(rig, &in);
 	rig_wait_end(rig, 2);
 	rig_check_end(rig, 2, 0, FCGI_REQUEST_COMPLETE);
-	check_pattern(rig, 2, 1000);
+	rig_check_pattern(rig, 2, 1000);
 	ATF_CHECK_EQ(1, rig_play(rig, 2)->nwritable);
 	rig_free(rig);
 	bytes_free(&in);
@@ -75,7 +60,7 @@ ATF_TC_BODY(drops, tc)
 		rig_say(rig, &in);
 	}
 	ATF_CHECK(rig_cost(rig, 1) <= granted);
-	check_pattern(rig, 1, 50000);
+	rig_check_pattern(rig, 1, 50000);
 	rig_free(rig);
 	bytes_free(&in);
 }
@@ -98,7 +83,7 @@ ATF_TC_BODY(no_share, tc)
 	add_windowed(&in, 30, 4000000, "write", "3000000", "0");
 	rig_say(rig, &in);
 	rig_wait_end(rig, 30);
-	check_pattern(rig, 30, 3000000);
+	rig_check_pattern(rig, 30, 3000000);
 	ATF_CHECK(rig_count(rig, FCGI_STDOUT, 30) < 3000000 / 8192);
 	for (id = 1; id <= 20; id++) {
 		ATF_CHECK_EQ(100, rig_cost(rig, id));
@@ -126,8 +111,8 @@ ATF_TC_BODY(credit_without_room, tc)
 	rig_set_deaf(rig, 0);
 	rig_wait_end(rig, 1);
 	rig_wait_end(rig, 2);
-	check_pattern(rig, 1, 200000);
-	check_pattern(rig, 2, 2000000);
+	rig_check_pattern(rig, 1, 200000);
+	rig_check_pattern(rig, 2, 2000000);
 	rig_free(rig);
 	bytes_free(&in);
 }
@@ -166,7 +151,7 @@ ATF_TC_BODY(mixture, tc)
 	}
 	for (id = 1; id <= 40; id++) {
 		rig_wait_end(rig, id);
-		check_pattern(rig, id, 100000);
+		rig_check_pattern(rig, id, 100000);
 	}
 	rig_free(rig);
 	bytes_free(&in);
@@ -303,7 +288,7 @@ ATF_TC_BODY(cut, tc)
 	rig_wait_end(rig, 1);
 	rig_check_end(rig, 1, 137, AFCGI_CUT);
 	ATF_CHECK_EQ(1, rig_count(rig, FCGI_STDOUT, 1));
-	check_pattern(rig, 1, 100);
+	rig_check_pattern(rig, 1, 100);
 	add_windowed(&in, 2, 1000, "hold", NULL, NULL);
 	add_windowed(&in, 3, 1000, "cut", "100", "0");
 	add_request(&in, 4, FCGI_KEEP_CONN, "cut", "100", "0");

@@ -73,6 +73,22 @@ mux_load()
 	echo "load_module $MUX_MODULE;"
 }
 
+# mux_raw: two locations; / buffers, /raw/ does not, in either direction.
+mux_raw()
+{
+	cat <<'CONF'
+location / {
+	fastcgi_pass mux;
+}
+location /raw/ {
+	rewrite ^/raw(/.*) $1 break;
+	fastcgi_pass mux;
+	fastcgi_buffering off;
+	fastcgi_request_buffering off;
+}
+CONF
+}
+
 # An upgraded nginx has no other environment than this.
 mux_sanitizers()
 {

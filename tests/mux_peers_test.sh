@@ -26,15 +26,7 @@ peer_nginx()
 	mux_start_nginx <<CONF
 include params;
 ${PEER_FILE:+fastcgi_param SCRIPT_FILENAME $PEER_FILE;}
-location / {
-	fastcgi_pass mux;
-}
-location /raw/ {
-	rewrite ^/raw(/.*) \$1 break;
-	fastcgi_pass mux;
-	fastcgi_buffering off;
-	fastcgi_request_buffering off;
-}
+$(mux_raw)
 CONF
 }
 PEER_FILE=

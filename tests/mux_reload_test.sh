@@ -72,6 +72,17 @@ only_new()
 	[ $# -eq "$MUX_WORKERS" ]
 }
 
+# reload_drips_end: the drips of all modes go on, and are whole.
+reload_drips_end()
+{
+	for mode in $MUX_MODES; do : >cgi-bin/$mode.go; done
+	while read -r pid; do mux_wait "$pid"; done <client.pids
+	for mode in $MUX_MODES; do
+		atf_check -s exit:0 -o inline:'one\ntwo\n' -e empty \
+		    cat $mode.out
+	done
+}
+
 mux_case reload
 reload_body()
 {
@@ -102,12 +113,7 @@ streams_body()
 		    curl -sS "$WEB/b0r0k0/cgi-bin/env"
 	done
 	if ended "$old"; then atf_fail "the old worker is gone"; fi
-	for mode in $MUX_MODES; do : >cgi-bin/$mode.go; done
-	while read -r pid; do mux_wait "$pid"; done <client.pids
-	for mode in $MUX_MODES; do
-		atf_check -s exit:0 -o inline:'one\ntwo\n' -e empty \
-		    cat $mode.out
-	done
+	reload_drips_end
 	wait_for ended "$old"
 	mux_finish
 }
@@ -242,12 +248,7 @@ drain_body()
 		    curl -sS -m 10 -d body "$WEB/b1r1k1/cgi-bin/echo"
 	done
 	if ended "$old"; then atf_fail "it did not wait"; fi
-	for mode in $MUX_MODES; do : >cgi-bin/$mode.go; done
-	while read -r pid; do mux_wait "$pid"; done <client.pids
-	for mode in $MUX_MODES; do
-		atf_check -s exit:0 -o inline:'one\ntwo\n' -e empty \
-		    cat $mode.out
-	done
+	reload_drips_end
 	wait_for ended "$old"
 	wait "$old" || atf_fail "the old gateway ended with $?"
 	mux_finish

@@ -202,24 +202,7 @@ redirects_body()
 	mkdir static
 	echo "a static file" >static/file.txt
 	nginx_site </dev/null
-	mk_cgi go <<'CGI'
-#!/bin/sh
-printf 'Location: %s\n\n' "$QUERY_STRING"
-CGI
-	mk_cgi away <<'CGI'
-#!/bin/sh
-printf 'Location: http://example.com/x\nContent-Type: text/plain\n\nover there\n'
-CGI
-	for mode in $NGINX_MODES; do
-		base=$WEB/$mode/cgi-bin
-		atf_check -s exit:0 -o inline:'a static file\n200' -e empty \
-		    curl -sS -w '%{http_code}' "$base/go?/static/file.txt"
-		atf_check -s exit:0 -e empty -o match:'^PATH_INFO=/else$' \
-		    curl -sS "$base/go?/$mode/cgi-bin/env/else"
-		atf_check -s exit:0 -e empty -o match:'^over there$' \
-		    -o match:'^302 http://example.com/x$' \
-		    curl -sS -w '%{http_code} %{redirect_url}\n' "$base/away"
-	done
+	web_redirects
 	nginx_log_clean
 	web_finish
 }

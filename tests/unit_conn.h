@@ -380,4 +380,20 @@ rig_check_end(const struct rig *rig, uint16_t id, uint32_t app,
 	ATF_CHECK_EQ(protocol, got_protocol);
 }
 
+/* The request's STDOUT is what a "write" of so many bytes is, and whole. */
+static inline void
+rig_check_pattern(const struct rig *rig, uint16_t id, size_t size)
+{
+	struct bytes out = { 0 };
+	uint8_t *want = malloc(size + 1);
+
+	ATF_REQUIRE(want != NULL);
+	unit_pattern(want, size, id * 31U);
+	rig_stream(rig, FCGI_STDOUT, id, &out);
+	ATF_REQUIRE_EQ(size, out.len);
+	ATF_CHECK_EQ_MSG(0, memcmp(want, out.p, size), "request %u", id);
+	free(want);
+	bytes_free(&out);
+}
+
 #endif

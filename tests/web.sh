@@ -335,6 +335,30 @@ upload_leave()
 	atf_check -s exit:1 -o empty -e empty test -e "cgi-bin/$web_tag.eof"
 }
 
+# web_redirects: a local redirect to static/file.txt and to a script, and an
+# absolute one, in every mode.
+web_redirects()
+{
+	mk_cgi go <<'CGI'
+#!/bin/sh
+printf 'Location: %s\n\n' "$QUERY_STRING"
+CGI
+	mk_cgi away <<'CGI'
+#!/bin/sh
+printf 'Location: http://example.com/x\nContent-Type: text/plain\n\nover there\n'
+CGI
+	for web_mode in $NGINX_MODES; do
+		web_base=$WEB/$web_mode/cgi-bin
+		atf_check -s exit:0 -o inline:'a static file\n200' -e empty \
+		    curl -sS -w '%{http_code}' "$web_base/go?/static/file.txt"
+		atf_check -s exit:0 -e empty -o match:'^PATH_INFO=/else$' \
+		    curl -sS "$web_base/go?/$web_mode/cgi-bin/env/else"
+		atf_check -s exit:0 -e empty -o match:'^over there$' \
+		    -o match:'^302 http://example.com/x$' \
+		    curl -sS -w '%{http_code} %{redirect_url}\n' "$web_base/away"
+	done
+}
+
 # script_pid tag: the pid of the script that runs under this tag, once it has
 # written it.
 script_pid()

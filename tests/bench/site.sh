@@ -90,15 +90,7 @@ CONF
 	esac
 	mux_start_nginx <<CONF
 include params;
-location / {
-	fastcgi_pass mux;
-}
-location /raw/ {
-	rewrite ^/raw(/.*) \$1 break;
-	fastcgi_pass mux;
-	fastcgi_buffering off;
-	fastcgi_request_buffering off;
-}
+$(mux_raw)
 CONF
 	mux_warm /hello
 	SITE_WORKERS=$(mux_workers | tr '\n' ' ')
