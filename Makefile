@@ -27,9 +27,10 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -pthread \
 LIBS = $(LDFLAGS) -pthread $$(pkg-config --libs $(LIBRARIES)) -lm
 
 # All of gateway/ but main.c.
-GATEWAY = gateway/cgi.c gateway/child.c gateway/chunked.c gateway/clock.c \
+GATEWAY = gateway/cgi.c gateway/child.c gateway/children.c gateway/chunked.c \
+	gateway/clock.c \
 	gateway/conn.c gateway/conn_clock.c gateway/conn_drain.c \
-	gateway/env.c gateway/input.c gateway/limits.c gateway/listener.c \
+	gateway/env.c gateway/handover.c gateway/input.c gateway/limits.c gateway/listener.c \
 	gateway/log.c gateway/options.c gateway/output.c gateway/outq.c \
 	gateway/page.c gateway/params.c gateway/pool.c gateway/reader.c \
 	gateway/records.c gateway/request.c gateway/response.c gateway/run.c \

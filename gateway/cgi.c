@@ -8,8 +8,10 @@
 #include <sys/queue.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -18,6 +20,7 @@
 #include "run.h"
 #include "server.h"
 
+#define FDS_PER_SCRIPT 3 /* of the event loop's table */
 #define RETRY_TIME 100 /* ms until lacking resources are asked for again */
 
 static void spawned(struct job *);
@@ -40,8 +43,38 @@ submit(struct run *run)
 	cgi->nstarting++;
 	children_expect(&cgi->children);
 	run->spawn->job.done = spawned;
+	run->spawn->giver = cgi->handover.giver;
 	pool_submit(cgi->spawners, &run->spawn->job);
 	run_set_alarm(run);
+}
+
+/*
+ * Are there descriptors for one more script?  Once it runs its pipes must find
+ * room; and the lowest free number tells how many are in use, near enough.
+ */
+static int
+has_descriptors(const struct cgi *cgi)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	if (fd == -1)
+		return 0;
+	(void)close(fd);
+	return fd + FDS_PER_SCRIPT * ((int)cgi->nstarting + 1) <= cgi->max_fds;
+}
+
+/* Resources are lacking: pauses. */
+static void
+pause_starting(struct cgi *cgi, struct run *run, int error)
+{
+	static const struct timeval tv = { 0, RETRY_TIME * 1000 };
+
+	if (!run->no_slot)
+		request_log(run->req, LEVEL_WARNING,
+		    "cannot start a script: %s", strerror(error));
+	run->no_slot = 1;
+	run_set_alarm(run);
+	cgi->lacking = event_add(&cgi->retry, &tv) == 0;
 }
 
 /* Starts those whose turn it is. */
@@ -51,6 +84,10 @@ start_next(struct cgi *cgi)
 	struct run *run;
 
 	while ((run = TAILQ_FIRST(&cgi->queue)) != NULL && has_slot(cgi)) {
+		if (!has_descriptors(cgi)) {
+			pause_starting(cgi, run, EMFILE);
+			break;
+		}
 		TAILQ_REMOVE(&cgi->queue, run, entry);
 		cgi->nqueue--;
 		submit(run);
@@ -77,17 +114,12 @@ child_gone(void *arg)
 	start_next(cgi);
 }
 
-/* Resources were lacking: back into the queue, and pause. */
+/* Back into the queue. */
 static void
 wait_for_resources(struct cgi *cgi, struct run *run)
 {
-	static const struct timeval tv = { 0, RETRY_TIME * 1000 };
 	struct run *next;
 
-	if (!run->no_slot)
-		request_log(run->req, LEVEL_WARNING,
-		    "cannot start a script: %s", strerror(run->spawn->error));
-	run->no_slot = 1;
 	TAILQ_REMOVE(&cgi->runs, run, entry);
 	/* its turn is that of its age */
 	TAILQ_FOREACH(next, &cgi->queue, entry) {
@@ -100,8 +132,7 @@ wait_for_resources(struct cgi *cgi, struct run *run)
 		TAILQ_INSERT_TAIL(&cgi->queue, run, entry);
 	cgi->nqueue++;
 	run_set_state(run, RUN_QUEUED);
-	run_set_alarm(run);
-	cgi->lacking = event_add(&cgi->retry, &tv) == 0;
+	pause_starting(cgi, run, run->spawn->error);
 }
 
 static void
@@ -132,9 +163,13 @@ spawned(struct job *job)
 
 	cgi->nstarting--;
 	child = child_new(&cgi->children, spawn->pid, run_exited, run);
+	if (spawn->status == 0 && handover_take(&cgi->handover, spawn) == -1) {
+		spawn->status = 503;
+		spawn->error = errno;
+	}
 	if (run == NULL || spawn->status != 0) {
 		/* if it has a process, that has to end, or does */
-		if (child != NULL && spawn->status == 0)
+		if (child != NULL)
 			child_kill(child, cgi->limits->grace);
 		child_release(child);
 	}
@@ -205,20 +240,24 @@ cgi_init(struct cgi *cgi, struct event_base *base, const struct limits *limits,
 	TAILQ_INIT(&cgi->queue);
 	TAILQ_INIT(&cgi->runs);
 	(void)evtimer_assign(&cgi->retry, base, retry_cb, cgi);
+	cgi->max_fds = sysconf(_SC_OPEN_MAX);
 	if ((cgi->scratch = malloc(SERVER_SCRATCH)) == NULL)
 		return -1;
-	if (children_init(&cgi->children, base) == -1) {
-		free(cgi->scratch);
-		return -1;
-	}
+	if (handover_init(&cgi->handover) == -1)
+		goto no_handover;
+	if (children_init(&cgi->children, base) == -1)
+		goto no_children;
 	cgi->children.changed = child_gone;
 	cgi->children.changed_arg = cgi;
-	if ((cgi->spawners = pool_new(base, threads)) == NULL) {
-		children_clear(&cgi->children);
-		free(cgi->scratch);
-		return -1;
-	}
-	return 0;
+	cgi->spawners = pool_new_apart(base, threads, cgi->handover.giver);
+	if (cgi->spawners != NULL)
+		return 0;
+	children_clear(&cgi->children);
+no_children:
+	handover_clear(&cgi->handover);
+no_handover:
+	free(cgi->scratch);
+	return -1;
 }
 
 void
@@ -242,6 +281,7 @@ cgi_clear(struct cgi *cgi)
 	while ((run = TAILQ_FIRST(&cgi->runs)) != NULL)
 		run_free(run);
 	children_clear(&cgi->children);
+	handover_clear(&cgi->handover);
 	(void)event_del(&cgi->retry);
 	free(cgi->scratch);
 }

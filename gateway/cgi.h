@@ -13,6 +13,7 @@
 
 #include "child.h"
 #include "handler.h"
+#include "handover.h"
 #include "spawner.h"
 
 struct run;
@@ -22,12 +23,14 @@ struct cgi {
 	struct event_base *base;
 	const struct limits *limits;
 	const struct spawn_config *config;
+	long max_fds; /* descriptors that the process may have */
 	/*
 	 * SERVER_SCRATCH bytes for what one read takes from a script; not the
 	 * server's, which may be in use when a script's turn comes.
 	 */
 	uint8_t *scratch;
 	struct pool *spawners;
+	struct handover handover; /* of the pipes of what they start */
 	struct children children;
 	struct run_list queue; /* waiting to be started, oldest first */
 	struct run_list runs; /* all others */

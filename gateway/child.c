@@ -1,7 +1,6 @@
 /*
- * Processes.  A process group can outlive its leader, and its number is only
- * safe while a member lives: see group_exists.  An exit may be noticed before
- * the spawner's thread has reported the start: see note_early_exit.
+ * One process.  A process group can outlive its leader, and its number is only
+ * safe while a member lives: see group_exists.
  */
 #include <sys/types.h>
 #include <sys/queue.h>
@@ -18,20 +17,6 @@
 #include "child.h"
 #include "clock.h"
 #include "log.h"
-
-/*
- * ms that an unknown exit is kept.  The report of a start comes in a moment;
- * what is older is another's child (of an orphan, if we are a container's first
- * process), and its number may be used again.
- */
-#define EARLY_TIME 10000
-
-struct early_exit {
-	SLIST_ENTRY(early_exit) entry;
-	int64_t when; /* clock_now() */
-	pid_t pid;
-	int status;
-};
 
 int
 child_compare(const struct child *a, const struct child *b)
@@ -55,18 +40,28 @@ child_set_state(struct child *child, enum child_state state)
 	child->state = state;
 }
 
-static struct child *
-child_find(struct children *children, pid_t pid)
+static void
+await_exit(struct child *child)
 {
-	struct child key;
-
-	key.pid = pid;
-	return RB_FIND(child_tree, &children->tree, &key);
+	if (child->awaited || child->state == CHILD_DEAD)
+		return;
+	child->awaited = 1;
+	child->looks = 0;
+	TAILQ_INSERT_HEAD(&child->children->awaited, child, awaited_entry);
 }
 
-static void
+void
+child_unawait(struct child *child)
+{
+	if (child->awaited)
+		TAILQ_REMOVE(&child->children->awaited, child, awaited_entry);
+	child->awaited = 0;
+}
+
+void
 child_free(struct child *child)
 {
+	child_unawait(child);
 	if (child->kill != NULL)
 		event_free(child->kill);
 	if (!child->lost)
@@ -100,8 +95,8 @@ group_exists(struct child *child)
 	return kill(-child->pid, 0) == 0 || errno == EPERM;
 }
 
-static void
-signal_group(struct child *child, int sig)
+void
+child_signal(struct child *child, int sig)
 {
 	if (!group_exists(child))
 		return;
@@ -116,7 +111,7 @@ grace_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	signal_group(child, SIGKILL);
+	child_signal(child, SIGKILL);
 	event_free(child->kill);
 	child->kill = NULL;
 	if (child->state == CHILD_DEAD && !child->released)
@@ -126,125 +121,27 @@ grace_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-child_died(struct child *child, int status)
+set_dead(struct child *child, int status)
 {
-	struct children *children = child->children;
-
+	child_unawait(child);
 	child->status = status;
 	child_set_state(child, CHILD_DEAD);
-	children->running--;
+	child->children->running--;
 	/* the grace is for those of its group that are left */
 	if (child->kill != NULL && !group_exists(child)) {
 		event_free(child->kill);
 		child->kill = NULL;
 	}
+}
+
+void
+child_died(struct child *child, int status)
+{
+	set_dead(child, status);
 	if (!child->released)
 		child->exited(child->arg);
 	else
 		free_if_done(child);
-}
-
-/* Forgets those that were noted before a time. */
-static void
-forget_early(struct children *children, int64_t before)
-{
-	struct early_exit *early, **link = &SLIST_FIRST(&children->early);
-
-	/* newest first */
-	while (*link != NULL && (*link)->when >= before)
-		link = &SLIST_NEXT(*link, entry);
-	while ((early = *link) != NULL) {
-		*link = SLIST_NEXT(early, entry);
-		free(early);
-	}
-}
-
-static void
-note_early_exit(struct children *children, pid_t pid, int status)
-{
-	struct early_exit *early;
-
-	if (children->starting == 0)
-		return; /* not ours: a child from before our exec, say */
-	if ((early = malloc(sizeof *early)) == NULL) {
-		log_error("out of memory: exit of process %ld lost", (long)pid);
-		return;
-	}
-	early->when = clock_now();
-	early->pid = pid;
-	early->status = status;
-	forget_early(children, early->when - EARLY_TIME);
-	SLIST_INSERT_HEAD(&children->early, early, entry);
-}
-
-static void
-sigchld_cb(evutil_socket_t sig, short what, void *arg)
-{
-	struct children *children = arg;
-	struct child *child;
-	unsigned before = children->running;
-	pid_t pid;
-	int status;
-
-	(void)sig;
-	(void)what;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		child = child_find(children, pid);
-		if (child != NULL && child->state == CHILD_RUNNING)
-			child_died(child, status);
-		else
-			note_early_exit(children, pid, status);
-	}
-	if (children->running < before)
-		children->changed(children->changed_arg);
-}
-
-int
-children_init(struct children *children, struct event_base *base)
-{
-	memset(children, 0, sizeof *children);
-	children->base = base;
-	RB_INIT(&children->tree);
-	SLIST_INIT(&children->early);
-	(void)event_assign(&children->sigchld, base, SIGCHLD,
-	    EV_SIGNAL | EV_PERSIST, sigchld_cb, children);
-	return event_add(&children->sigchld, NULL);
-}
-
-void
-children_clear(struct children *children)
-{
-	struct child *child;
-
-	while ((child = RB_MIN(child_tree, &children->tree)) != NULL) {
-		signal_group(child, SIGKILL);
-		child_free(child);
-	}
-	forget_early(children, INT64_MAX);
-	(void)event_del(&children->sigchld);
-}
-
-void
-children_expect(struct children *children)
-{
-	children->starting++;
-}
-
-/* Takes the noted exit of a pid.  True if there was one. */
-static int
-take_early(struct children *children, pid_t pid, int *status)
-{
-	struct early_exit *early;
-
-	SLIST_FOREACH(early, &children->early, entry) {
-		if (early->pid != pid)
-			continue;
-		*status = early->status;
-		SLIST_REMOVE(&children->early, early, early_exit, entry);
-		free(early);
-		return 1;
-	}
-	return 0;
 }
 
 struct child *
@@ -255,9 +152,9 @@ child_new(struct children *children, pid_t pid, void (*exited)(void *),
 	int status, dead;
 
 	children->starting--;
-	dead = pid != -1 && take_early(children, pid, &status);
+	dead = pid != -1 && children_take_early(children, pid, &status);
 	if (children->starting == 0)
-		forget_early(children, INT64_MAX);
+		children_forget_early(children, INT64_MAX);
 	if (pid == -1)
 		return NULL;
 	if ((child = calloc(1, sizeof *child)) == NULL) {
@@ -269,7 +166,7 @@ child_new(struct children *children, pid_t pid, void (*exited)(void *),
 	child->pid = pid;
 	child->exited = exited;
 	child->arg = arg;
-	if ((old = child_find(children, pid)) != NULL) {
+	if ((old = children_find(children, pid)) != NULL) {
 		/* dead, with an owner still; its group is no more */
 		RB_REMOVE(child_tree, &children->tree, old);
 		old->lost = 1;
@@ -290,17 +187,38 @@ child_kill(struct child *child, int64_t grace)
 
 	if (child->kill != NULL || !group_exists(child))
 		return;
-	signal_group(child, SIGTERM);
+	child_signal(child, SIGTERM);
 	/* a stopped process would never see it */
-	signal_group(child, SIGCONT);
+	child_signal(child, SIGCONT);
+	await_exit(child);
 	tv = clock_timeval(grace);
 	child->kill = evtimer_new(child->children->base, grace_cb, child);
 	if (child->kill == NULL || evtimer_add(child->kill, &tv) == -1) {
-		signal_group(child, SIGKILL);
+		child_signal(child, SIGKILL);
 		if (child->kill != NULL)
 			event_free(child->kill);
 		child->kill = NULL;
 	}
+}
+
+int
+child_await(struct child *child)
+{
+	struct children *children = child->children;
+	int status;
+
+	if (child->state == CHILD_DEAD)
+		return 1;
+	if (child->awaited)
+		return 0;
+	await_exit(child);
+	/* without a sweep to come, no signal has been left unanswered */
+	if (!evtimer_pending(&children->sweep, NULL) ||
+	    waitpid(child->pid, &status, WNOHANG) != child->pid)
+		return 0;
+	set_dead(child, status);
+	children->changed(children->changed_arg);
+	return 1;
 }
 
 void

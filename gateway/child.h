@@ -28,6 +28,7 @@ struct children;
 
 struct child {
 	RB_ENTRY(child) by_pid;
+	TAILQ_ENTRY(child) awaited_entry;
 	struct children *children;
 	pid_t pid; /* and process group, and session */
 	enum child_state state;
@@ -35,6 +36,8 @@ struct child {
 	void (*exited)(void *);
 	void *arg;
 	struct event *kill; /* the grace of a child that is being killed */
+	unsigned looks; /* how often its exit was looked for, while awaited */
+	unsigned awaited:1; /* about to exit: in the list of those */
 	unsigned released:1;
 	unsigned lost:1; /* the process group's number is another's now */
 };
@@ -50,7 +53,9 @@ SLIST_HEAD(early_exits, early_exit);
 struct children {
 	struct event_base *base;
 	struct event sigchld;
+	struct event sweep; /* the exits of those that are not awaited */
 	struct child_tree tree;
+	TAILQ_HEAD(, child) awaited;
 	struct early_exits early;
 	unsigned starting; /* spawns whose pid is not known yet */
 	unsigned running;
@@ -76,6 +81,11 @@ struct child *child_new(struct children *, pid_t pid, void (*exited)(void *),
     void *arg);
 /* Ends the process group: TERM now, KILL after grace ms. */
 void child_kill(struct child *, int64_t grace);
+/*
+ * Its exit is near, for its output has ended: its owner is to hear of it at
+ * once.  True if it is dead already, and then exited is not called.
+ */
+int child_await(struct child *);
 /* The owner has no more use for it.  Accepts NULL. */
 void child_release(struct child *);
 /* True if the process is dead and its owner has been told. */
@@ -86,5 +96,18 @@ int child_is_ending(const struct child *);
 int child_was_killed(const struct child *);
 /* Its exit code, or 128 + the signal, as shells count. */
 uint32_t child_exit_code(const struct child *);
+
+/* Between child.c and children.c: */
+struct child *children_find(struct children *, pid_t);
+/* Takes the noted exit of a pid.  True if there was one. */
+int children_take_early(struct children *, pid_t, int *status);
+/* Forgets those that were noted before a clock_now() time. */
+void children_forget_early(struct children *, int64_t before);
+/* It has been reaped: tells its owner. */
+void child_died(struct child *, int status);
+/* To what is left of its process group. */
+void child_signal(struct child *, int sig);
+void child_unawait(struct child *);
+void child_free(struct child *);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -39,6 +40,8 @@ struct pool {
 	unsigned busy; /* threads with a job */
 	int64_t taken; /* clock_now() when one took a job last */
 	int fds[2];
+	int keep; /* a descriptor, if the threads have their own tables, or -1
+		   */
 	int stop;
 };
 
@@ -66,6 +69,23 @@ pool_thread(pthread_t *thread, void *(*start)(void *), void *arg)
 	return 0;
 }
 
+/* A table of this thread's own; without one all works as well, but slower. */
+static void
+leave_table(int keep, int notify)
+{
+	int low = keep < notify ? keep : notify;
+	int high = keep < notify ? notify : keep;
+
+#ifdef CLONE_FILES
+	if (unshare(CLONE_FILES) == -1)
+		return;
+	/* an empty range is an error, and no harm */
+	(void)close_range(STDERR_FILENO + 1, (unsigned)low - 1, 0);
+	(void)close_range((unsigned)low + 1, (unsigned)high - 1, 0);
+	(void)close_range((unsigned)high + 1, ~0U, 0);
+#endif
+}
+
 static void *
 worker(void *arg)
 {
@@ -73,6 +93,8 @@ worker(void *arg)
 	struct job *job;
 	int first;
 
+	if (pool->keep != -1)
+		leave_table(pool->keep, pool->fds[1]);
 	(void)pthread_mutex_lock(&pool->lock);
 	for (;;) {
 		while ((job = TAILQ_FIRST(&pool->todo)) == NULL && !pool->stop)
@@ -145,10 +167,17 @@ add_thread(struct pool *pool)
 struct pool *
 pool_new(struct event_base *base, unsigned threads)
 {
+	return pool_new_apart(base, threads, -1);
+}
+
+struct pool *
+pool_new_apart(struct event_base *base, unsigned threads, int keep)
+{
 	struct pool *pool;
 
 	if ((pool = calloc(1, sizeof *pool)) == NULL)
 		return NULL;
+	pool->keep = keep;
 	TAILQ_INIT(&pool->todo);
 	TAILQ_INIT(&pool->finished);
 	(void)pthread_mutex_init(&pool->lock, NULL);

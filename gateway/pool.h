@@ -1,5 +1,5 @@
 /*
- * A pool of threads for what may block: finding and starting scripts, and
+ * A pool of threads for what may block: finding and starting programs, and
  * writing to disks.  The event loop submits a job; a thread runs its work
  * function; the loop then runs its done function.  Nothing is shared but the
  * two queues: from pool_submit until done is called the job, and all that it
@@ -31,6 +31,12 @@ struct job {
  * memory, descriptors or threads are lacking.
  */
 struct pool *pool_new(struct event_base *, unsigned threads);
+/*
+ * The same, with a descriptor table for each thread, if the system has such a
+ * thing: standard descriptors and keep (not -1) are in it, and nothing else
+ * that the process has open.
+ */
+struct pool *pool_new_apart(struct event_base *, unsigned threads, int keep);
 /*
  * Ends the threads, waiting a second at most for those that are stuck, and
  * calls done for each finished job.  Jobs no thread has begun are done too:

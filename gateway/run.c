@@ -281,7 +281,7 @@ run_finish(struct run *run)
 
 	if (run->state != RUN_ENDING)
 		return;
-	if (!child_is_dead(run->child) &&
+	if (!child_await(run->child) &&
 	    run_next_limit(run, &what) > clock_now()) {
 		run_set_alarm(run);
 		return;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "env.h"
+#include "handover.h"
 #include "spawner.h"
 
 #define REPORT_FD 3 /* of the child, until exec */
@@ -40,7 +41,7 @@ spawn_new(const struct spawn_config *config)
 	spawn->config = config;
 	params_init(&spawn->params);
 	spawn->pid = -1;
-	spawn->in = spawn->out = spawn->err = -1;
+	spawn->giver = spawn->in = spawn->out = spawn->err = -1;
 	spawn->status = 503; /* in case that it is never begun */
 	return spawn;
 }
@@ -215,6 +216,21 @@ directory(const char *path)
 	return strndup(path, (size_t)(slash - path));
 }
 
+/* Returns 0, or -1 with errno. */
+static int
+pass_pipes(struct spawn *spawn, struct pipes *p)
+{
+	int ours[] = { p->in[1], p->out[0], p->err[0] };
+
+	p->in[1] = p->out[0] = p->err[0] = -1;
+	if (spawn->giver != -1)
+		return handover_give(spawn->giver, spawn, ours);
+	spawn->in = ours[0];
+	spawn->out = ours[1];
+	spawn->err = ours[2];
+	return 0;
+}
+
 static void
 spawn_script(struct spawn *spawn, const struct script *script)
 {
@@ -232,13 +248,12 @@ spawn_script(struct spawn *spawn, const struct script *script)
 	if (open_pipes(&pipes) == -1 ||
 	    start(&pipes, dir, &env, &spawn->config->nofile, &spawn->pid) == -1)
 		fail(spawn, script->filename, errno);
-	else {
+	else if (pass_pipes(spawn, &pipes) == -1) {
+		/* it runs, and will be ended; it must not run twice */
+		spawn->error = errno;
+		spawn->status = 503;
+	} else
 		spawn->status = 0;
-		spawn->in = pipes.in[1];
-		spawn->out = pipes.out[0];
-		spawn->err = pipes.err[0];
-		pipes.in[1] = pipes.out[0] = pipes.err[0] = -1;
-	}
 	close_pipes(&pipes);
 	env_clear(&env);
 	free(dir);

@@ -34,6 +34,7 @@ struct spawn {
 	const struct spawn_config *config;
 	struct params params; /* freed by the job */
 	int authorizer;
+	int giver; /* for the pipes: handover.h; -1: they stay here */
 	/* out */
 	int status; /* 0: started; else the HTTP status to answer with */
 	int retry; /* resources were lacking: it may work later */
@@ -44,6 +45,7 @@ struct spawn {
 	int in; /* our ends of its pipes, non-blocking; -1: none */
 	int out;
 	int err;
+	int lost; /* they found no room in the event loop's table */
 };
 
 /* The job's work and a clean start: for spawn->job.work. */
