@@ -26,19 +26,21 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -pthread \
 	$$(pkg-config --cflags $(LIBRARIES))
 LIBS = $(LDFLAGS) -pthread $$(pkg-config --libs $(LIBRARIES)) -lm
 
-# All of gateway/ but main.c.
-GATEWAY = gateway/cgi.c gateway/child.c gateway/children.c gateway/chunked.c \
-	gateway/clock.c \
-	gateway/conn.c gateway/conn_clock.c gateway/conn_drain.c \
-	gateway/env.c gateway/handover.c gateway/input.c gateway/limits.c gateway/listener.c \
-	gateway/log.c gateway/options.c gateway/output.c gateway/outq.c \
-	gateway/page.c gateway/params.c gateway/pool.c gateway/reader.c \
-	gateway/records.c gateway/request.c gateway/response.c gateway/run.c \
-	gateway/run_clock.c gateway/run_err.c gateway/run_in.c \
-	gateway/run_out.c gateway/script.c gateway/server.c gateway/socket.c \
-	gateway/spawner.c gateway/spool.c gateway/trees.c gateway/uri.c \
-	gateway/window.c
+# The FastCGI server, behind gateway/handler.h; nothing about CGI is in it.
+FASTCGI = gateway/clock.c gateway/conn.c gateway/conn_clock.c \
+	gateway/conn_drain.c gateway/daemon.c gateway/handler.c \
+	gateway/input.c gateway/limit.c gateway/listener.c gateway/log.c \
+	gateway/output.c gateway/outq.c gateway/page.c gateway/params.c \
+	gateway/pool.c gateway/reader.c gateway/records.c gateway/request.c \
+	gateway/server.c gateway/socket.c gateway/spool.c gateway/window.c
+# What runs CGI scripts; with the above and main.c it is afcgi.
+CGI = gateway/cgi.c gateway/cgi_limit.c gateway/child.c gateway/children.c \
+	gateway/chunked.c gateway/env.c gateway/handover.c gateway/options.c \
+	gateway/response.c gateway/run.c gateway/run_clock.c gateway/run_err.c \
+	gateway/run_in.c gateway/run_out.c gateway/script.c gateway/spawner.c \
+	gateway/trees.c gateway/uri.c
 HEADERS = gateway/*.h
+ARCHIVES = $(B)/libafcgi.a $(B)/libfastcgi.a
 MODULE = ngx_http_upstream_fastcgi_multiplex_module.so
 
 all: $(B)/afcgi
@@ -62,17 +64,21 @@ help:
 	@echo 'make deps       install what building needs (apt)'
 	@echo 'make clean      remove what was built'
 
-$(B)/libafcgi.a: $(GATEWAY) $(HEADERS)
-	mkdir -p $(B)/obj
-	rm -f $@ $(B)/obj/*.o
-	for source in $(GATEWAY); do \
-		object=$${source##*/}; \
-		$(COMPILE) -c $$source -o $(B)/obj/$${object%.c}.o || exit 1; \
-	done
-	$(AR) rc $@ $(B)/obj/*.o
+# Makes an archive of $$sources, all anew.
+ARCHIVE = mkdir -p $@.objects && rm -f $@ $@.objects/*.o && \
+	for source in $$sources; do \
+		object=$${source\#\#*/}; \
+		$(COMPILE) -c $$source -o $@.objects/$${object%.c}.o || exit 1; \
+	done && $(AR) rc $@ $@.objects/*.o
 
-$(B)/afcgi: gateway/main.c $(B)/libafcgi.a
-	$(COMPILE) gateway/main.c $(B)/libafcgi.a -o $@ $(LIBS)
+$(B)/libfastcgi.a: $(FASTCGI) $(HEADERS)
+	sources='$(FASTCGI)'; $(ARCHIVE)
+
+$(B)/libafcgi.a: $(CGI) $(HEADERS)
+	sources='$(CGI)'; $(ARCHIVE)
+
+$(B)/afcgi: gateway/main.c $(ARCHIVES)
+	$(COMPILE) gateway/main.c $(ARCHIVES) -o $@ $(LIBS)
 
 # The script knows what has changed.
 nginx:
@@ -80,14 +86,14 @@ nginx:
 
 # Programs and scripts go where Kyua finds them, with what they need.  Without
 # the headers of nginx the tests of the module are skipped.
-tests: $(B)/afcgi $(B)/tests/fcgi-client peers
+tests: all $(B)/tests/fcgi-client peers
 	CC='$(CC)' sh nginx/build.sh $(B) || test $$? -eq 3
 	for source in tests/*_test.c; do \
 		program=$(B)/$${source%.c}; \
-		parts="$$source tests/unit*.h $(B)/libafcgi.a"; \
+		parts="$$source tests/unit*.h $(ARCHIVES)"; \
 		test -f $$program && \
 		    test -z "$$(find $$parts -newer $$program)" && continue; \
-		$(COMPILE) $$source $(B)/libafcgi.a -o $$program \
+		$(COMPILE) $$source $(ARCHIVES) -o $$program \
 		    $$(pkg-config --cflags --libs atf-c) $(LIBS) || exit 1; \
 	done
 	for script in tests/*.sh; do \

@@ -16,7 +16,7 @@
 #include <event2/event.h>
 
 #include "cgi.h"
-#include "limits.h"
+#include "cgi_limit.h"
 #include "run.h"
 #include "server.h"
 
@@ -230,8 +230,9 @@ const struct handler cgi_handler = {
 };
 
 int
-cgi_init(struct cgi *cgi, struct event_base *base, const struct limits *limits,
-    const struct spawn_config *config, unsigned threads)
+cgi_init(struct cgi *cgi, struct event_base *base,
+    const struct cgi_limits *limits, const struct spawn_config *config,
+    unsigned threads)
 {
 	memset(cgi, 0, sizeof *cgi);
 	cgi->base = base;

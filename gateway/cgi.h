@@ -21,7 +21,7 @@ TAILQ_HEAD(run_list, run);
 
 struct cgi {
 	struct event_base *base;
-	const struct limits *limits;
+	const struct cgi_limits *limits;
 	const struct spawn_config *config;
 	long max_fds; /* descriptors that the process may have */
 	/*
@@ -48,7 +48,7 @@ extern const struct handler cgi_handler; /* its argument is a struct cgi * */
 /*
  * threads is the number of spawner threads.  Returns 0, or -1 with errno.
  */
-int cgi_init(struct cgi *, struct event_base *, const struct limits *,
+int cgi_init(struct cgi *, struct event_base *, const struct cgi_limits *,
     const struct spawn_config *, unsigned threads);
 /*
  * Ends (TERM, and KILL after the grace) the scripts that have outlived their

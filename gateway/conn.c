@@ -20,7 +20,7 @@
 
 #include "clock.h"
 #include "conn.h"
-#include "limits.h"
+#include "limit.h"
 #include "output.h"
 #include "records.h"
 #include "request.h"

@@ -29,7 +29,7 @@
 struct request;
 struct server;
 
-#define CONN_STOP_TIME 50 /* ms that it is stopped for a slow script */
+#define CONN_STOP_TIME 50 /* ms that it is stopped for a slow reader */
 #define CONN_DRAIN_GRACE 1000 /* ms that requests may cross AFCGI_DRAIN */
 #define CONN_DRAIN_WAIT 2000 /* ms more that the peer may take to close */
 #define CONN_CLOSE_TIME 30000 /* ms without progress that closing may take */

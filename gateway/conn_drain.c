@@ -11,7 +11,7 @@
 
 #include "clock.h"
 #include "conn.h"
-#include "limits.h"
+#include "limit.h"
 #include "output.h"
 #include "server.h"
 

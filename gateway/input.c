@@ -10,7 +10,7 @@
 
 #include "conn.h"
 #include "input.h"
-#include "limits.h"
+#include "limit.h"
 #include "output.h"
 #include "request.h"
 #include "server.h"

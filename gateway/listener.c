@@ -21,7 +21,7 @@
 #include <event2/event.h>
 
 #include "conn.h"
-#include "limits.h"
+#include "limit.h"
 #include "listener.h"
 #include "log.h"
 #include "server.h"

@@ -3,7 +3,7 @@
  * bounded buffer, so that neither a slow disk nor a full pipe ever stops the
  * event loop; lines that find the buffer full are counted and the count is
  * logged when there is room again.  All but plain ASCII is shown as
- * \xNN, so nothing that a peer or a script sends can forge one.
+ * \xNN, so nothing that anybody sends can forge one.
  *
  * Any thread may log.  One log a process: the state is private to log.c.
  */

@@ -192,7 +192,7 @@ read_option(struct options *o, int c, const char *arg)
 		wrong = trees_add_interpreter(&o->trees, arg);
 		return wrong == NULL ? 0 : complain(arg, wrong);
 	case 'L':
-		wrong = limits_set(&o->limits, arg);
+		wrong = cgi_limits_set(&o->cgi_limits, &o->limits, arg);
 		return wrong == NULL ? 0 : complain(arg, wrong);
 	case 'l':
 		o->log_file = arg;
@@ -229,6 +229,7 @@ set_defaults(struct options *o)
 {
 	memset(o, 0, sizeof *o);
 	limits_init(&o->limits);
+	cgi_limits_init(&o->cgi_limits);
 	STAILQ_INIT(&o->trees.list);
 	STAILQ_INIT(&o->trees.interpreters);
 	o->trees.index = "index.cgi";

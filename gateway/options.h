@@ -6,11 +6,13 @@
 
 #include <sys/types.h>
 
-#include "limits.h"
+#include "cgi_limit.h"
+#include "limit.h"
 #include "trees.h"
 
 struct options {
 	struct limits limits;
+	struct cgi_limits cgi_limits;
 	struct trees trees;
 	const char **sockets; /* -s, ended by NULL */
 	size_t nsockets;

@@ -13,7 +13,7 @@
 
 #include "clock.h"
 #include "conn.h"
-#include "limits.h"
+#include "limit.h"
 #include "output.h"
 #include "request.h"
 #include "server.h"

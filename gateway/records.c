@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "conn.h"
-#include "limits.h"
+#include "limit.h"
 #include "output.h"
 #include "records.h"
 #include "request.h"
@@ -227,7 +227,7 @@ get_values(struct conn *conn)
 		int64_t value;
 	} known[] = {
 		{ "FCGI_MAX_CONNS", limits->connections },
-		{ "FCGI_MAX_REQS", limits->scripts + limits->queue },
+		{ "FCGI_MAX_REQS", conn->server->max_requests },
 		{ "FCGI_MPXS_CONNS", 1 },
 		{ AFCGI_WINDOW, window_start(limits->window) },
 	};

@@ -13,10 +13,11 @@
 #include <event2/event.h>
 
 #include "cgi.h"
+#include "cgi_limit.h"
 #include "child.h"
 #include "chunked.h"
 #include "clock.h"
-#include "limits.h"
+#include "limit.h"
 #include "response.h"
 #include "run.h"
 #include "run_pipes.h"
@@ -129,9 +130,7 @@ run_read_params(struct run *run)
 	}
 	value = request_param(run->req, "REQUEST_METHOD");
 	run->discard = value != NULL && strcmp(value, "HEAD") == 0;
-	value = request_param(run->req, "SERVER_SOFTWARE");
-	run->nginx = value != NULL && strncmp(value, "nginx/", 6) == 0 &&
-	    !run->spawn->authorizer;
+	run->nginx = request_from_nginx(run->req) && !run->spawn->authorizer;
 	return NULL;
 }
 

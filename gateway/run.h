@@ -78,7 +78,7 @@ struct run {
 	int64_t progress; /* the last byte in or out */
 	int64_t ended; /* the response, or the request */
 	int64_t alarm; /* when timer goes off; 0: never */
-	int64_t header_time; /* ms, as in struct limits */
+	int64_t header_time; /* ms, as in struct cgi_limits */
 	int64_t idle_time;
 	int64_t total_time;
 	int64_t grace;

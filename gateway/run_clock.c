@@ -8,9 +8,9 @@
 #include <event2/event.h>
 
 #include "cgi.h"
+#include "cgi_limit.h"
 #include "child.h"
 #include "clock.h"
-#include "limits.h"
 #include "run.h"
 #include "run_pipes.h"
 
@@ -25,7 +25,7 @@
 int64_t
 run_next_limit(const struct run *run, const char **what)
 {
-	const struct limits *limits = run->cgi->limits;
+	const struct cgi_limits *limits = run->cgi->limits;
 	int64_t at = INT64_MAX, total = INT64_MAX;
 
 	*what = "total_time";

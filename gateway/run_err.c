@@ -14,8 +14,8 @@
 #include <event2/event.h>
 
 #include "cgi.h"
+#include "cgi_limit.h"
 #include "clock.h"
-#include "limits.h"
 #include "run.h"
 #include "run_pipes.h"
 #include "server.h"

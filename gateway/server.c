@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conn.h"
+#include "limit.h"
 #include "pool.h"
 #include "server.h"
 
@@ -19,6 +20,7 @@ server_init(struct server *server, struct event_base *base,
 	server->base = base;
 	server->limits = limits;
 	server->spool_dir = spool_dir;
+	server->max_requests = limits->connections * limits->requests;
 	outq_store_init(&server->store);
 	TAILQ_INIT(&server->conns);
 	if ((server->scratch = malloc(SERVER_SCRATCH)) == NULL ||

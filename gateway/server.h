@@ -20,7 +20,7 @@ struct handler;
 struct limits;
 struct pool;
 
-/* Bytes that one read takes from a socket or a pipe at most. */
+/* Bytes that one read takes from a descriptor at most. */
 #define SERVER_SCRATCH 65536
 
 struct server {
@@ -28,6 +28,7 @@ struct server {
 	const struct limits *limits;
 	const struct handler *handler;
 	void *handler_arg;
+	int64_t max_requests; /* that it takes at once: FCGI_MAX_REQS */
 	struct pool *disk; /* one thread: writes and reads spool files */
 	const char *spool_dir; /* where they are made */
 	int64_t spooled; /* bytes in all of them */

@@ -1,6 +1,6 @@
 /*
- * FCGI_STDIN on disk: an unlinked temporary file that takes what a script does
- * not read while its connection must go on.  First in, first out.  All file
+ * FCGI_STDIN on disk: an unlinked temporary file that takes what nobody
+ * reads while its connection must go on.  First in, first out.  All file
  * operations happen on a pool's thread; the event loop only hands over and
  * takes back buffers.
  *

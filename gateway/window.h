@@ -11,9 +11,9 @@
  *
  *   left + held + headers + used = size
  *
- * That size is WINDOW_START at first, which is what a script that does not
- * read can cost.  It doubles for one that has read more than its pipe holds,
- * and reads as fast as the peer writes.
+ * That size is WINDOW_START at first, which is what a reader that has stopped
+ * can cost.  It doubles for one that has taken more than what lies behind it
+ * (a pipe, say) holds, and takes it as fast as the peer writes.
  */
 #ifndef WINDOW_H
 #define WINDOW_H

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "../gateway/cgi.h"
+#include "../gateway/cgi_limit.h"
 #include "unit_conn.h"
 #include "unit_script.h"
 
@@ -21,6 +22,7 @@
 
 struct shop {
 	struct rig *rig;
+	struct cgi_limits limits;
 	struct cgi cgi;
 	struct site site;
 	struct spawn_config config;
@@ -38,10 +40,14 @@ setup(struct shop *shop, const char *limits)
 	shop->config.trees = &shop->site.trees;
 	shop->config.extra = none;
 	ATF_REQUIRE_EQ(0, getrlimit(RLIMIT_NOFILE, &shop->config.nofile));
-	shop->rig = rig_new(limits == NULL ? "grace=0.3" : limits);
+	shop->rig = rig_new(NULL);
+	cgi_limits_init(&shop->limits);
+	shop->limits.scripts = 10;
+	ATF_REQUIRE(cgi_limits_set(&shop->limits, &shop->rig->limits,
+			limits == NULL ? "grace=0.3" : limits) == NULL);
 	ATF_REQUIRE_EQ(0,
-	    cgi_init(&shop->cgi, shop->rig->base, &shop->rig->limits,
-		&shop->config, 2));
+	    cgi_init(&shop->cgi, shop->rig->base, &shop->limits, &shop->config,
+		2));
 	shop->rig->server.handler = &cgi_handler;
 	shop->rig->server.handler_arg = &shop->cgi;
 }

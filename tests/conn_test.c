@@ -170,14 +170,18 @@ ATF_TC_WITHOUT_HEAD(get_values);
 ATF_TC_BODY(get_values, tc)
 {
 	struct bytes pairs = { 0 }, in = { 0 }, want = { 0 }, out = { 0 };
-	struct rig *rig = rig_new("connections=123");
+	struct rig *rig = rig_new("connections=123,requests=2");
 	size_t cut;
 
+	ATF_CHECK_EQ(246, rig->server.max_requests);
+	rig->server.max_requests = 9;
 	bytes_pair(&pairs, "FCGI_MPXS_CONNS", "");
+	bytes_pair(&pairs, "FCGI_MAX_REQS", "");
 	bytes_pair(&pairs, "NO_SUCH", "");
 	bytes_pair(&pairs, "FCGI_MAX_CONNS", "");
 	bytes_record(&in, FCGI_GET_VALUES, 0, pairs.p, pairs.len, 6);
 	bytes_pair(&want, "FCGI_MAX_CONNS", "123");
+	bytes_pair(&want, "FCGI_MAX_REQS", "9");
 	bytes_pair(&want, "FCGI_MPXS_CONNS", "1");
 	for (cut = 1; cut < in.len; cut++) {
 		rig_send_cut(rig, &in, cut, in.len);

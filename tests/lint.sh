@@ -12,8 +12,8 @@ build=$1
 warnings='-Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual
     -Wstrict-prototypes -Wmissing-prototypes -Wsign-compare -Wwrite-strings
     -Wundef -Wvla -Wformat=2 -Werror'
-flags="-std=c11 -D_GNU_SOURCE $(pkg-config --cflags libbsd-overlay \
-    libevent_core atf-c)"
+flags="-std=c11 -D_GNU_SOURCE -Igateway $(pkg-config --cflags \
+    libbsd-overlay libevent_core atf-c)"
 sources=$(git ls-files '*.c' '*.h' ':!nginx' ':!tests/filter')
 programs=$(git ls-files '*.c' ':!nginx' ':!tests/filter')
 module=$(git ls-files 'nginx/*.c' 'tests/filter/*.c')
@@ -75,7 +75,7 @@ say() {
 	say clang-tidy
 	clang-tidy --quiet --warnings-as-errors='*' \
 	    --checks="$checks" \
-	    $(git ls-files 'gateway/*.c') -- $flags 2>/dev/null
+	    $(git ls-files 'gateway/*.c' 'contrib/*.c') -- $flags 2>/dev/null
 
 	say mandoc
 	mandoc -Tlint -Wstyle gateway/afcgi.8 gateway/fcgi_flow.7 \

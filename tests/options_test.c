@@ -99,7 +99,7 @@ ATF_TC_BODY(defaults, tc)
 	ATF_CHECK(!o.debug && !o.isindex && !o.version);
 	ATF_CHECK_STREQ("index.cgi", o.trees.index);
 	ATF_CHECK_STREQ("/cgi-bin/", STAILQ_FIRST(&o.trees.list)->prefix);
-	ATF_CHECK_EQ(3000, o.limits.grace);
+	ATF_CHECK_EQ(3000, o.cgi_limits.grace);
 	options_clear(&o);
 	ATF_REQUIRE_EQ(0, unsetenv("TMPDIR"));
 	good(&o, ".", NULL);
@@ -130,8 +130,8 @@ ATF_TC_BODY(all, tc)
 	ATF_CHECK(o.extra[2] == NULL);
 	ATF_CHECK_STREQ("start.pl", o.trees.index);
 	ATF_CHECK_STREQ(".sh", STAILQ_FIRST(&o.trees.interpreters)->extension);
-	ATF_CHECK_EQ(7000, o.limits.grace);
-	ATF_CHECK_EQ(9, o.limits.queue);
+	ATF_CHECK_EQ(7000, o.cgi_limits.grace);
+	ATF_CHECK_EQ(9, o.cgi_limits.queue);
 	ATF_CHECK_STREQ("/tmp/l", o.log_file);
 	ATF_CHECK_EQ(0600, o.mode);
 	ATF_CHECK_EQ(123, o.owner);

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "../gateway/conn.h"
-#include "../gateway/limits.h"
+#include "../gateway/limit.h"
 #include "unit_play.h"
 
 static inline void
@@ -124,7 +124,6 @@ rig_new(const char *limits)
 	STAILQ_INIT(&rig->plays);
 	ATF_REQUIRE((rig->base = event_base_new()) != NULL);
 	limits_init(&rig->limits);
-	rig->limits.scripts = 10;
 	rig->limits.connections = 20;
 	if (limits != NULL)
 		ATF_REQUIRE(limits_set(&rig->limits, limits) == NULL);

@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "../gateway/limits.h"
+#include "../gateway/limit.h"
 #include "../gateway/listener.h"
 #include "../gateway/server.h"
 #include "unit.h"
@@ -46,7 +46,6 @@ setup(struct fixture *f)
 	ATF_REQUIRE((f->base = event_base_new()) != NULL);
 	limits_init(&f->limits);
 	f->limits.connections = 100;
-	f->limits.scripts = 10;
 	ATF_REQUIRE_EQ(0, server_init(&f->server, f->base, &f->limits, "."));
 	ATF_REQUIRE_EQ(0, listeners_init(&f->all, &f->server, 100000));
 	f->server.conn_gone = gone;

@@ -20,7 +20,7 @@
 #include <stdio.h>
 
 #include "../gateway/handler.h"
-#include "../gateway/limits.h"
+#include "../gateway/limit.h"
 #include "../gateway/request.h"
 #include "../gateway/server.h"
 #include "unit.h"
