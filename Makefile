@@ -31,8 +31,9 @@ FASTCGI = gateway/clock.c gateway/conn.c gateway/conn_clock.c \
 	gateway/conn_drain.c gateway/daemon.c gateway/handler.c \
 	gateway/input.c gateway/limit.c gateway/listener.c gateway/log.c \
 	gateway/output.c gateway/outq.c gateway/page.c gateway/params.c \
-	gateway/pool.c gateway/reader.c gateway/records.c gateway/request.c \
-	gateway/server.c gateway/socket.c gateway/spool.c gateway/window.c
+	gateway/pool.c gateway/pulse.c gateway/reader.c gateway/records.c \
+	gateway/request.c gateway/server.c gateway/socket.c gateway/spool.c \
+	gateway/window.c
 # What runs CGI scripts; with the above and main.c it is afcgi.
 CGI = gateway/cgi.c gateway/cgi_limit.c gateway/child.c gateway/children.c \
 	gateway/chunked.c gateway/env.c gateway/handover.c gateway/options.c \

@@ -25,6 +25,8 @@
 /* Descriptors that accepted connections leave to others. */
 #define FD_RESERVE 64
 
+#define CALLBACKS_MAX 1024 /* of one turn of the event loop */
+
 void
 daemon_fail(struct daemon *d, const char *what, const char *why)
 {
@@ -224,6 +226,9 @@ new_base(void)
 	/* a peer's close must be noticed while its input is not read */
 	(void)event_config_require_features(config, EV_FEATURE_EARLY_CLOSE);
 	(void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	/* call-backs that make more of them must not keep it from sockets */
+	(void)event_config_set_max_dispatch_interval(config, NULL,
+	    CALLBACKS_MAX, 0);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
 	return base;
@@ -272,7 +277,8 @@ start(struct daemon *d)
 	(void)evtimer_assign(&d->deadline, d->base, deadline_cb, d);
 	if (evsignal_add(&d->term, NULL) == -1 ||
 	    evsignal_add(&d->interrupt, NULL) == -1 ||
-	    evsignal_add(&d->hangup, NULL) == -1)
+	    evsignal_add(&d->hangup, NULL) == -1 ||
+	    pulse_init(&d->pulse, d->base) == -1)
 		return -1;
 	return listeners_start(&d->listeners);
 }
@@ -298,6 +304,7 @@ daemon_clear(struct daemon *d)
 	(void)evsignal_del(&d->interrupt);
 	(void)evsignal_del(&d->hangup);
 	(void)evtimer_del(&d->deadline);
+	pulse_clear(&d->pulse);
 	event_base_free(d->base);
 	log_info("stopped");
 	log_close();

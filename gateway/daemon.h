@@ -5,9 +5,9 @@
  *   RUNNING --TERM--> DRAINING --limit drain--> KILLING --> daemon_run returns
  *                         \____ nothing left, or TERM ____/
  *
- * INT is as good as TERM; HUP has the log opened again.  When draining begins
- * the sockets are closed, and requests may end by themselves; when killing
- * begins, those that have not are aborted.
+ * INT is as good as TERM; HUP has the log opened again; USR1 is pulse.h's.
+ * When draining begins the sockets are closed, and requests may end by
+ * themselves; when killing begins, those that have not are aborted.
  *
  * There is one, zeroed and owned by main, which calls, in this order:
  *
@@ -28,6 +28,7 @@
 #include <event2/event_struct.h>
 
 #include "listener.h"
+#include "pulse.h"
 #include "server.h"
 
 enum daemon_phase { DAEMON_RUNNING, DAEMON_DRAINING, DAEMON_KILLING };
@@ -57,6 +58,7 @@ struct daemon {
 	struct event interrupt;
 	struct event hangup;
 	struct event deadline; /* of draining, then of killing */
+	struct pulse pulse;
 };
 
 /*

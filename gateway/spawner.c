@@ -108,8 +108,8 @@ open_pipes(struct pipes *p)
 static void __attribute__((noreturn)) run(const struct pipes *p,
     const char *dir, const struct env *env, const struct rlimit *nofile)
 {
-	static const int caught[] = { SIGHUP, SIGINT, SIGTERM, SIGCHLD,
-		SIGPIPE };
+	static const int caught[] = { SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGPIPE,
+		SIGUSR1 };
 	struct sigaction standard;
 	sigset_t none;
 	size_t i;

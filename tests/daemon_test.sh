@@ -8,6 +8,7 @@
 #	interrupt	INT is as TERM
 #	reopen		HUP: the log is opened again
 #	reopen_fails	then the old one is kept
+#	pulse		USR1: how long the event loop was kept
 #	log_lines	their form
 #	log_gone	nobody reads its standard error any more
 #	log_stuck	or somebody holds it and does not read
@@ -132,6 +133,24 @@ WRAPPER
 	wait_for ended "$GATEWAY_PID"
 	stop_gateway
 	atf_check -s exit:0 -o empty -e empty test ! -e gw.sock
+}
+
+# A stopped process is one whose loop is kept.
+gateway_case pulse
+pulse_body()
+{
+	use_cgi hello
+	start_gateway "$TREE"
+	kill -USR1 "$GATEWAY_PID"
+	logged 'event loop: measured for a minute'
+	kill -STOP "$GATEWAY_PID"
+	sleep 0.3
+	kill -CONT "$GATEWAY_PID"
+	kill -USR1 "$GATEWAY_PID"
+	logged 'event loop: longest turn [0-9]* us in [0-9]* ms'
+	atf_check_equal yes "$(sed -n 's/.*longest turn \([0-9]*\) us.*/\1/p' \
+	    "$LOG" | awk '{ print ($1 >= 200000 ? "yes" : $1) }')"
+	stop_gateway
 }
 
 # As log rotation does it: rename, then HUP.
