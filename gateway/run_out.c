@@ -116,6 +116,7 @@ run_bad_header(struct run *run, const char *why)
  * nginx stops sending a request's body when it has the header of the response,
  * though it has promised the whole of it; a script that writes first and reads
  * then would wait for ever.  So nginx gets the header when all input is here.
+ * With windows it goes on, for both directions have their own.
  */
 static void
 hold(struct run *run, const char *header, size_t len)
@@ -163,7 +164,8 @@ header_complete(struct run *run, uint8_t *rest, size_t len)
 	}
 	run->body_left = info.length;
 	run_set_state(run, RUN_BODY);
-	if (run->nginx && !request_input_arrived(run->req) && run->in != -1 &&
+	if (run->nginx && !request_is_duplex(run->req) &&
+	    !request_input_arrived(run->req) && run->in != -1 &&
 	    !child_is_dead(run->child))
 		hold(run, info.header, info.len);
 	else {

@@ -125,6 +125,7 @@ struct ngx_fastcgi_mux_server_s {
     int                             rcvbuf;
 
     unsigned                        windowed:1;     /* at the last answer */
+    unsigned                        plain:1;        /* likewise */
     unsigned                        transparent:1;
     unsigned                        so_keepalive:1;
 };
@@ -248,6 +249,10 @@ struct ngx_fastcgi_mux_peer_data_s {
     ngx_uint_t                      streams;
     ngx_uint_t                      refusals;
 
+    /* while the request may be sent after the response has begun */
+    ngx_http_upstream_conf_t       *original_conf;
+    ngx_event_handler_pt            original_handler;
+
     unsigned                        windowed:1;
     unsigned                        cached:1;       /* pc->cached was set */
     unsigned                        again:1;        /* see stream_again() */
@@ -269,6 +274,10 @@ ngx_int_t ngx_fastcgi_mux_peer_init(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *us);
 /* the data of the request's last upstream; NULL: there was none */
 ngx_fastcgi_mux_peer_data_t *ngx_fastcgi_mux_peer_find(ngx_http_request_t *r);
+
+/* has nginx send the request even after the response has begun; or not */
+ngx_int_t ngx_fastcgi_mux_duplex(ngx_fastcgi_mux_stream_t *s);
+void ngx_fastcgi_mux_simplex(ngx_fastcgi_mux_peer_data_t *mp);
 
 /* the server at the address of pc; NULL: no memory, or too many */
 ngx_fastcgi_mux_server_t *ngx_fastcgi_mux_server_get(
@@ -374,6 +383,7 @@ ngx_chain_t *ngx_fastcgi_mux_stream_send_chain(ngx_connection_t *c,
 /* nginx has taken, or nobody wants, so much of what has come */
 void ngx_fastcgi_mux_stream_taken(ngx_fastcgi_mux_stream_t *s, size_t n);
 
+ngx_uint_t ngx_fastcgi_mux_has_body(ngx_http_request_t *r);
 /* the request cannot share a connection without flow control */
 ngx_uint_t ngx_fastcgi_mux_window_needed(ngx_http_request_t *r);
 /* the first window; writes AFCGI_CREDIT to p, returns its end */

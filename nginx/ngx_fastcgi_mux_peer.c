@@ -113,6 +113,8 @@ ngx_fastcgi_mux_peer_get(ngx_peer_connection_t *pc, void *data)
     mp->connection = 0;
     mp->windowed = 0;
 
+    ngx_fastcgi_mux_simplex(mp);
+
     rc = mp->original_get_peer(pc, mp->data);
 
     if (rc != NGX_OK) {
@@ -127,6 +129,13 @@ ngx_fastcgi_mux_peer_get(ngx_peer_connection_t *pc, void *data)
 
     if (server == NULL) {
         return NGX_OK;
+    }
+
+    if (server->state < ngx_fastcgi_mux_multiplexes && !server->plain
+        && mp->request->request_body_no_buffering)
+    {
+        /* both directions at once need windows from the start */
+        return ngx_fastcgi_mux_peer_stream(pc, mp, server, 0);
     }
 
     switch (server->state) {

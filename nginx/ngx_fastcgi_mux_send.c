@@ -15,7 +15,7 @@
 
 static ngx_int_t ngx_fastcgi_mux_send_record(ngx_fastcgi_mux_stream_t *s);
 static ngx_int_t ngx_fastcgi_mux_send_collect(ngx_fastcgi_mux_stream_t *s);
-static void ngx_fastcgi_mux_send_begin(ngx_fastcgi_mux_stream_t *s);
+static ngx_int_t ngx_fastcgi_mux_send_begin(ngx_fastcgi_mux_stream_t *s);
 static ssize_t ngx_fastcgi_mux_send_input(ngx_fastcgi_mux_stream_t *s,
     u_char *p, size_t n);
 static ngx_uint_t ngx_fastcgi_mux_send_wait(ngx_fastcgi_mux_stream_t *s);
@@ -33,7 +33,11 @@ ngx_fastcgi_mux_send_part(ngx_fastcgi_mux_stream_t *s, u_char *p, size_t n)
 
         /* the server has answered without it, or never will */
 
-        return s->failed ? NGX_ERROR : (ssize_t) n;
+        if (s->failed && !s->peer->request->upstream->header_sent) {
+            return NGX_ERROR;
+        }
+
+        return n;
     }
 
     if (s->head_len < FCGI_HEADER_LEN) {
@@ -77,9 +81,10 @@ ngx_fastcgi_mux_send_part(ngx_fastcgi_mux_stream_t *s, u_char *p, size_t n)
         s->head_len = 0;
 
         if (s->record.type == FCGI_PARAMS && s->record.content == 0
-            && !s->begun)
+            && !s->begun
+            && ngx_fastcgi_mux_send_begin(s) != NGX_OK)
         {
-            ngx_fastcgi_mux_send_begin(s);
+            return NGX_ERROR;
         }
     }
 
@@ -179,7 +184,7 @@ ngx_fastcgi_mux_send_collect(ngx_fastcgi_mux_stream_t *s)
 
 /* BEGIN_REQUEST and PARAMS are complete */
 
-static void
+static ngx_int_t
 ngx_fastcgi_mux_send_begin(ngx_fastcgi_mux_stream_t *s)
 {
     u_char                  *p, credit[FCGI_HEADER_LEN + AFCGI_CREDIT_LEN];
@@ -187,6 +192,11 @@ ngx_fastcgi_mux_send_begin(ngx_fastcgi_mux_stream_t *s)
     ngx_fastcgi_mux_conn_t  *conn;
 
     conn = s->conn;
+
+    if (conn->windowed && ngx_fastcgi_mux_duplex(s) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     p = s->begin->pos;
     size = FCGI_HEADER_LEN + FCGI_BEGIN_LEN;
 
@@ -211,6 +221,8 @@ ngx_fastcgi_mux_send_begin(ngx_fastcgi_mux_stream_t *s)
 
     (void) ngx_pfree(s->pool, s->begin->start);
     s->begin = NULL;
+
+    return NGX_OK;
 }
 
 

@@ -38,11 +38,18 @@ ngx_fastcgi_mux_window_needed(ngx_http_request_t *r)
         return 1;
     }
 
+    return ngx_fastcgi_mux_has_body(r);
+}
+
+
+ngx_uint_t
+ngx_fastcgi_mux_has_body(ngx_http_request_t *r)
+{
     if (r->request_body_no_buffering) {
         return 1;
     }
 
-    return u->conf->pass_request_body
+    return r->upstream->conf->pass_request_body
            && r->request_body
            && (r->request_body->bufs || r->request_body->temp_file);
 }

@@ -4,7 +4,8 @@
 #     curl -NT file http://127.0.0.1:8888/cgi-bin/upload.pl
 #
 # A script may write before it has read everything: here a line a second.
-# nginx passes them on at the end of the upload, other servers at once.
+# nginx without the module passes them on at the end of the upload, with it, and
+# other servers, at once.
 # Without CONTENT_LENGTH it reads to the end of file.
 
 use strict;
