@@ -42,12 +42,17 @@ CGI = gateway/cgi.c gateway/cgi_limit.c gateway/child.c gateway/children.c \
 	gateway/trees.c gateway/uri.c
 HEADERS = gateway/*.h
 ARCHIVES = $(B)/libafcgi.a $(B)/libfastcgi.a
+ASYNC = contrib/async-server/async.c contrib/async-server/bytes.c \
+	contrib/async-server/chat.c contrib/async-server/delay.c \
+	contrib/async-server/echo.c contrib/async-server/stream.c \
+	contrib/async-server/task.c contrib/async-server/ticker.c \
+	contrib/async-server/upload.c
 MODULE = ngx_http_upstream_fastcgi_multiplex_module.so
 
-all: $(B)/afcgi
+all: $(B)/afcgi $(B)/fcgi-async
 
 help:
-	@echo 'make            build $(B)/afcgi'
+	@echo 'make            build $(B)/afcgi, and the sample $(B)/fcgi-async'
 	@echo 'make nginx      build $(B)/$(MODULE)'
 	@echo '                for Debian'"'"'s nginx, or for the one whose source'
 	@echo '                tree is NGINX_SRC'
@@ -80,6 +85,10 @@ $(B)/libafcgi.a: $(CGI) $(HEADERS)
 
 $(B)/afcgi: gateway/main.c $(ARCHIVES)
 	$(COMPILE) gateway/main.c $(ARCHIVES) -o $@ $(LIBS)
+
+# A sample of another handler: FastCGI without CGI.
+$(B)/fcgi-async: $(ASYNC) contrib/async-server/*.h $(B)/libfastcgi.a
+	$(COMPILE) -Igateway $(ASYNC) $(B)/libfastcgi.a -o $@ $(LIBS)
 
 # The script knows what has changed.
 nginx:
