@@ -57,7 +57,7 @@ help:
 	@echo '                for Debian'"'"'s nginx, or for the one whose source'
 	@echo '                tree is NGINX_SRC'
 	@echo 'make demo       install what is missing, build, and serve CGI'
-	@echo '                scripts, gitweb and git through nginx; PORT=8888;'
+	@echo '                scripts, gitweb, git and a chat through nginx; PORT=8888;'
 	@echo '                MULTIPLEX=no leaves the module out'
 	@echo 'make check      install what is missing, build, run all tests'
 	@echo 'make lint       check the form of everything'

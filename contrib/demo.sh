@@ -1,17 +1,20 @@
 #!/bin/sh
-# "make demo": the gateway and an nginx of its own, in a scratch directory,
-# until Ctrl-C.  Serves the sample scripts, gitweb, and git http-backend over a
-# repository that it makes.  Nothing is left, running or on disk.
+# "make demo": the gateway, the sample asynchronous server and an nginx of its
+# own, in a scratch directory, until Ctrl-C.  Serves the sample scripts, gitweb,
+# git http-backend over a repository that it makes, and a chat room.  Nothing is
+# left, running or on disk.
 #
 #     PORT=8888       where nginx listens, on 127.0.0.1
 #     CGI_BIN=dir     scripts to serve under /cgi-bin/ instead of the samples
 #     AFCGI=program   the gateway, instead of build/afcgi
+#     ASYNC=program   the asynchronous server, instead of build/fcgi-async
 #     MULTIPLEX=no    nginx as it is distributed: without the module each
-#                     request has a connection of its own to the gateway
+#                     request has a connection of its own to either
 #     MODULE=file     the module, instead of the one that "make nginx" builds
 #
 # Once pages are really served, the last line it prints begins "demo: ready".
-# As root, the scripts and nginx's workers run as www-data.
+# As root, the scripts, the asynchronous server and nginx's workers run as
+# www-data.
 
 # shellcheck disable=SC2317	# does not see that the trap calls functions
 set -eu
@@ -22,6 +25,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 port=${PORT:-8888}
 url=http://127.0.0.1:$port
 gateway=
+room=
 server=
 scratch=
 
@@ -47,6 +51,7 @@ cleanup() {
 	status=$?
 	trap '' INT TERM HUP
 	stop "$server"
+	stop "$room"
 	stop "$gateway"
 	[ -z "$scratch" ] || rm -rf "$scratch"
 	exit "$status"
@@ -66,9 +71,9 @@ await() {
 	done
 }
 
-# The log has a request of ours that came over a shared connection.
+# The log has a request of ours for page $1 that came over a shared connection.
 shared() {
-	grep -q 'connection=[0-9][0-9]* .*window=1 "demo-check"$' "$log"
+	grep -q " $1 .*connection=[0-9][0-9]* .*window=1 \"demo-check\"\$" "$log"
 }
 
 get() {
@@ -122,7 +127,10 @@ case $port in
 esac
 [ "$port" -le 65535 ] || die "PORT=$port is not a port"
 afcgi=${AFCGI:-$top/build/afcgi}
-[ -x "$afcgi" ] || die "no $afcgi, run make first"
+async=${ASYNC:-$top/build/fcgi-async}
+for program in "$afcgi" "$async"; do
+	[ -x "$program" ] || die "no $program, run make first"
+done
 for program in nginx git curl; do
 	command -v "$program" >/dev/null ||
 	    die "no $program, run contrib/deps.sh demo"
@@ -144,7 +152,7 @@ trap cleanup EXIT
 trap 'exit 0' INT TERM HUP
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/afcgi-demo.XXXXXX")
 chmod 711 "$scratch"
-mkdir "$scratch/git" "$scratch/spool"
+mkdir "$scratch/git" "$scratch/spool" "$scratch/run"
 make_repository
 
 if [ -n "${CGI_BIN:-}" ]; then
@@ -163,43 +171,51 @@ our @git_base_url_list = ('$url/git');
 1;
 EOT
 
-# nginx's prefix, with this socket and this port.
+# nginx's prefix, with these sockets and this port.
 without=
 [ "$multiplex" != no ] || without='/# multiplex$/d'
 mkdir -p "$scratch/nginx/logs"
 log=$scratch/nginx/logs/access.log
 cp -R "$top/nginx/conf" "$top/nginx/html" "$scratch/nginx"
-for file in conf/nginx.conf conf/afcgi.conf html/index.html; do
+for file in conf/nginx.conf conf/afcgi.conf conf/async.conf html/index.html \
+    html/chat.html; do
 	sed -e "s,127\.0\.0\.1:8888,127.0.0.1:$port,g" \
-	    -e "s,unix:/run/afcgi\.sock,\"unix:$scratch/afcgi.sock\"," \
+	    -e "s,unix:/run/\([a-z-]*\.sock\),\"unix:$scratch/run/\1\"," \
 	    -e "s,\.\./build/ngx_[a-z_]*\.so,\"$module\"," -e "$without" \
 	    "$top/nginx/$file" >"$scratch/nginx/$file"
 done
 
 # As root: the scripts run as www-data, so the repository is theirs (git
-# trusts no other owner's), and nginx's workers may open the socket.
+# trusts no other owner's), and nginx's workers may open the sockets.  The
+# asynchronous server is copied to where www-data can read it.
 directives='daemon off;'
+cp "$async" "$scratch/fcgi-async"
 set --
 if [ "$(id -u)" -eq 0 ]; then
-	chown -R www-data:www-data "$scratch/git" "$scratch/spool"
+	chown -R www-data:www-data "$scratch/git" "$scratch/spool" "$scratch/run"
 	directives="$directives user www-data;"
-	set -- -u www-data -o www-data
+	set -- setpriv --reuid www-data --regid www-data --init-groups --
 fi
-
-"$afcgi" "$@" -s "unix:$scratch/afcgi.sock" -T "$scratch/spool" -L drain=2 \
+TMPDIR=$scratch/spool "$@" "$scratch/fcgi-async" \
+    -s "unix:$scratch/run/fcgi-async.sock" &
+room=$!
+[ $# -eq 0 ] || set -- -u www-data -o www-data
+"$afcgi" "$@" -s "unix:$scratch/run/afcgi.sock" -T "$scratch/spool" -L drain=2 \
     -e "GIT_PROJECT_ROOT=$scratch/git" -e GIT_HTTP_EXPORT_ALL=1 \
     -e "GITWEB_CONFIG=$scratch/gitweb.conf" \
     "/cgi-bin/=$scripts" "/git/=$backend" "/gitweb/=$gitweb" &
 gateway=$!
-await "$gateway" test -S "$scratch/afcgi.sock" ||
+await "$gateway" test -S "$scratch/run/afcgi.sock" ||
     die 'the gateway did not start, its message is above'
+await "$room" test -S "$scratch/run/fcgi-async.sock" ||
+    die 'the asynchronous server did not start, its message is above'
 
 nginx -p "$scratch/nginx/" -c conf/nginx.conf -g "$directives" &
 server=$!
 await "$server" test -s "$scratch/nginx/logs/nginx.pid" ||
     die 'nginx did not start, its message is above'
 
-pages='/git/demo.git/HEAD /gitweb/'
+pages='/git/demo.git/HEAD /gitweb/ /async/delay'
 [ -n "${CGI_BIN:-}" ] || pages="/cgi-bin/hello.cgi $pages"
 for page in $pages; do
 	get -f -o /dev/null "$url$page" || {
@@ -208,31 +224,34 @@ for page in $pages; do
 	}
 done
 
-# One client connection is one worker.  Its first request to a gateway asks
+# One client connection is one worker.  Its first request to a server asks
 # what that knows, so the second is the one to look at; its line in the log
 # comes a moment after its response.
 if [ "$multiplex" != no ]; then
-	page=$url/git/demo.git/HEAD
-	get -f -A demo-check -o /dev/null "$page" -o /dev/null "$page"
-	await "$server" shared || {
-		cat "$log" "$scratch/nginx/logs/error.log" >&2
-		die 'nginx and the gateway do not share a connection'
-	}
+	for page in /git/demo.git/HEAD /async/delay; do
+		get -f -A demo-check -o /dev/null "$url$page" \
+		    -o /dev/null "$url$page"
+		await "$server" shared "$page" || {
+			cat "$log" "$scratch/nginx/logs/error.log" >&2
+			die "no shared connection for $page"
+		}
+	done
 	seen=$(sed -n 's/.*\(connection=[0-9].*\) "demo-check"$/\1/p' "$log" |
 	    tail -n 1)
-	how="All requests of an nginx worker share one connection to the gateway, each
-  with flow control of its own.  A page just now:
+	how="All requests of an nginx worker share one connection to the gateway, and
+  one to the chat's server, each with flow control of its own.  One just now:
       $seen
   and the others are in $log.
   make demo MULTIPLEX=no does without."
 else
-	how='Each request has its own connection to the gateway (MULTIPLEX=no).'
+	how='Each request has a connection of its own (MULTIPLEX=no).'
 fi
 
 cat <<EOT
 
   $url/           everything, with links
   $url/gitweb/    the sample repository
+  $url/chat.html  a clock and a chat room
 
   git clone $url/git/demo.git
   cd demo && echo more >>README && git commit -am 'A change' && git push
@@ -245,9 +264,11 @@ cat <<EOT
 demo: ready at $url/, Ctrl-C stops it
 EOT
 
-while kill -0 "$gateway" 2>/dev/null && kill -0 "$server" 2>/dev/null; do
+while kill -0 "$gateway" 2>/dev/null && kill -0 "$room" 2>/dev/null &&
+    kill -0 "$server" 2>/dev/null; do
 	sleep 1
 done
 kill -0 "$gateway" 2>/dev/null || die 'the gateway ended by itself'
+kill -0 "$room" 2>/dev/null || die 'the asynchronous server ended by itself'
 cat "$scratch/nginx/logs/error.log" >&2
 die 'nginx ended by itself'

@@ -15,10 +15,11 @@ build='gcc libc6-dev make pkg-config libevent-dev libbsd-dev'
 nginx="$build nginx-dev"
 demo="$build nginx git gitweb libcgi-pm-perl perl curl"
 # golang-go and those after it: FastCGI servers that others wrote, for the
-# module.  nghttp2-client has h2load.
+# module.  nghttp2-client has h2load.  chromium-driver drives a browser, for
+# the pages of the demo.
 check="$demo $nginx apache2-bin atf-sh haproxy iproute2 kyua libatf-dev"
 check="$check lighttpd golang-go libfcgi-dev libnet-async-fastcgi-perl php-fpm"
-check="$check nghttp2-client valgrind"
+check="$check nghttp2-client valgrind chromium chromium-driver"
 sanitize_nginx='dpkg-dev libpcre2-dev libssl-dev zlib1g-dev'
 lint="$build bmake clang clang-format clang-tidy cppcheck libatf-dev mandoc"
 lint="$lint shellcheck"

@@ -7,54 +7,21 @@
 #	         cloned again; INT ends it with status 0, and nothing of it is
 #	         left, no process, no port, no file.  Its nginx has the module,
 #	         and sends requests over a shared connection with flow control
+#	async    the chat's page and what it is made of, with a policy that lets
+#	         the browser take it from nowhere else; all streams of a worker
+#	         of nginx share one connection to the asynchronous server, which
+#	         is not root; TERM ends them all
+#	death    the asynchronous server ends by itself: so does the demo, with
+#	         status 1 and a message, and takes all with it
 #	plain    MULTIPLEX=no: its pages answer without the module
 #	term     likewise TERM
 #	taken    a port in use: a message and status 1, nothing started
 
 . "$(atf_get_srcdir)/lib.sh"
 . "$(atf_get_srcdir)/web.sh"
+. "$(atf_get_srcdir)/mux.sh"
+. "$(atf_get_srcdir)/demo_site.sh"
 web_needs nginx curl perl git
-
-DEMO=$TOP/contrib/demo.sh
-MODULE=$TESTS/../ngx_http_upstream_fastcgi_multiplex_module.so
-
-# demo_start [MULTIPLEX]
-demo_start()
-{
-	[ "${1:-}" = no ] || [ -f "$MODULE" ] || atf_skip "no nginx module"
-	[ -x /usr/share/gitweb/gitweb.cgi ] || atf_skip "no gitweb"
-	mkdir -m 755 tmp
-	chmod 755 .
-	WEB_PORT=$(free_port)
-	WEB=http://127.0.0.1:$WEB_PORT
-	# A shell's background job would be deaf to INT: perl starts it.
-	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' env PORT="$WEB_PORT" \
-	    AFCGI="$AFCGI" MODULE="$MODULE" MULTIPLEX="${1:-yes}" \
-	    TMPDIR="$PWD/tmp" AFTEST="$MARK" sh "$DEMO" >demo.out \
-	    2>demo.err </dev/null &
-	DEMO_PID=$!
-	echo $DEMO_PID >web.pids
-	wait_for demo_ready
-}
-
-demo_ready()
-{
-	ended "$DEMO_PID" && cat demo.out demo.err >&2 && atf_fail "it ended"
-	grep -q '^demo: ready' demo.out
-}
-
-# demo_end signal: it obeys, and takes all with it.
-demo_end()
-{
-	kill "-$1" "$DEMO_PID"
-	demo_status=0
-	wait "$DEMO_PID" || demo_status=$?
-	atf_check_equal 0 $demo_status
-	rm web.pids
-	atf_check_equal "" "$(script_pids)"
-	atf_check -s exit:0 -o empty -e empty ls tmp
-	atf_check -s exit:7 -o empty -e ignore curl -sS "$WEB/"
-}
 
 web_case demo
 demo_body()
@@ -92,12 +59,90 @@ demo_body()
 	demo_end INT
 }
 
+# listen n: so many clocks at once, in the background.
+listen()
+{
+	listen_n=0
+	while [ $listen_n -lt "$1" ]; do
+		listen_n=$((listen_n + 1))
+		: >clock.$listen_n # or it is not there to be looked at
+		curl -sSN -o clock.$listen_n "$WEB/async/clock" 2>clock.err &
+		echo $! >>client.pids
+	done
+}
+
+ticks()
+{
+	[ "$(grep -l '^data: ....-..-..T..:..:..Z$' clock.[0-9]* |
+	    wc -l)" -eq "$1" ]
+}
+
+# share pid workers: many clocks have no more than a connection for each worker.
+# A worker that does not know the server yet asks once, and has others wait for
+# nothing: they get connections of their own.
+share()
+{
+	stop_clients
+	listen $(($2 * 4))
+	wait_for ticks $(($2 * 4))
+	[ "$(mux_connections "$1")" -le "$2" ]
+}
+
+web_case async
+async_body()
+{
+	demo_start
+	atf_check -s exit:0 -o match:'href="/chat.html"' -e empty \
+	    curl -sSf "$WEB/"
+	atf_check -s exit:0 -o save:page -e empty -o not-match:':8888' \
+	    curl -sSf -D header "$WEB/chat.html"
+	atf_check -s exit:0 -o ignore -e empty grep -i \
+	    "^Content-Security-Policy: default-src 'self'" header
+	atf_check -s exit:0 -o ignore -e empty \
+	    grep -i '^X-Content-Type-Options: nosniff' header
+	cp "$TOP"/nginx/html/*.js .
+	for part in $(sed -n 's/.*\(href\|src\)="\([^":]*\.[a-z]*\)".*/\2/p' \
+	    page) $(sed -n 's/^import .* from "\.\/\(.*\)";/\1/p' ./*.js); do
+		case $part in
+		*.js) type=application/javascript ;;
+		*.css) type=text/css ;;
+		*.svg) type=image/svg+xml ;;
+		esac
+		atf_check -s exit:0 -o inline:"200 $type" -e empty \
+		    curl -sS -o part -w '%{http_code} %{content_type}' \
+		    "$WEB/$part"
+	done
+
+	room=$(demo_child fcgi-async)
+	[ "$(id -u)" -ne 0 ] || atf_check -s exit:0 -e empty \
+	    -o inline:"$(id -u www-data)\n" stat -c %u "/proc/$room"
+	workers=$(child_pids "$(demo_child nginx)" | wc -l)
+	wait_for share "$room" "$workers"
+	demo_end TERM
+	stop_clients
+}
+
+web_case death
+death_body()
+{
+	demo_start no
+	kill -KILL "$(demo_child fcgi-async)"
+	demo_status=0
+	wait "$DEMO_PID" || demo_status=$?
+	atf_check_equal 1 $demo_status
+	atf_check -s exit:0 -o ignore -e empty \
+	    grep '^demo: the asynchronous server ended' demo.err
+	demo_gone
+}
+
 web_case plain
 plain_body()
 {
 	demo_start no
 	atf_check -s exit:0 -o not-empty -e empty \
 	    curl -sSf "$WEB/cgi-bin/hello.cgi"
+	atf_check -s exit:0 -o inline:'5 ms\n' -e empty \
+	    curl -sSf "$WEB/async/delay?ms=5"
 	atf_check -s exit:0 -o ignore -e empty grep MULTIPLEX=no demo.out
 	atf_check -s exit:1 -o empty -e empty \
 	    grep -r '^ *fastcgi_multiplex\|^load_module\|[$]fastcgi_mult' \
@@ -118,7 +163,7 @@ taken_body()
 	nginx_site </dev/null
 	mkdir tmp
 	atf_check -s exit:1 -o ignore -e match:"port $WEB_PORT" \
-	    env PORT="$WEB_PORT" AFCGI="$AFCGI" MULTIPLEX=no \
+	    env PORT="$WEB_PORT" AFCGI="$AFCGI" ASYNC="$ASYNC" MULTIPLEX=no \
 	    TMPDIR="$PWD/tmp" sh "$DEMO"
 	atf_check -s exit:0 -o empty -e empty ls tmp
 	web_finish
