@@ -19,7 +19,9 @@
 #include "server.h"
 
 #define RECORD_LARGE 32768 /* content when one request alone has output */
-#define RECORD_SMALL 8192 /* when several have */
+#define RECORD_MEDIUM 16384 /* when few have */
+#define RECORD_SMALL 8192 /* when many have */
+#define FEW 8
 #define RECORD_ERRORS 4096 /* of FCGI_STDERR */
 #define RETRY_MEMORY 50 /* ms until memory is asked for again */
 
@@ -41,6 +43,18 @@ static int
 alone(const struct request *req)
 {
 	return req->conn->active <= (req->active ? 1U : 0U);
+}
+
+/*
+ * Content of a record.  Large ones cost less, and while few requests have
+ * output nobody waits long for them.
+ */
+static size_t
+record_size(const struct request *req)
+{
+	if (alone(req))
+		return RECORD_LARGE;
+	return req->conn->active <= FEW ? RECORD_MEDIUM : RECORD_SMALL;
 }
 
 /* Is there room in the queue, whatever the credit? */
@@ -87,7 +101,7 @@ uint8_t *
 output_reserve(struct request *req, size_t want, size_t *room)
 {
 	struct conn *conn = req->conn;
-	size_t max = alone(req) ? RECORD_LARGE : RECORD_SMALL;
+	size_t max = record_size(req);
 	uint8_t *p;
 
 	if ((max = window_room(&req->window, max)) == 0) {
