@@ -65,7 +65,8 @@ help:
 	@echo 'make sanitize-nginx  run the tests of the module in an nginx that'
 	@echo '                was built with ASan and UBSan'
 	@echo 'make valgrind   run the tests under valgrind'
-	@echo 'make bench      measure against other gateways'
+	@echo 'make bench      measure against other gateways; PEERS=, MEASURES=,'
+	@echo '                ROUNDS=, FULL=yes'
 	@echo 'make install    to $$DESTDIR$$PREFIX; make uninstall'
 	@echo 'make deps       install what building needs (apt)'
 	@echo 'make clean      remove what was built'
@@ -182,10 +183,8 @@ lint:
 
 bench:
 	sh contrib/deps.sh bench
-	$(MAKE) all nginx peers
-	for script in sleep1000 drips2000 hello stream kill mux stalled; do \
-		sh tests/bench/$$script.sh || exit 1; \
-	done
+	$(MAKE) all nginx
+	AFCGI=$$(cd $(B) && pwd)/afcgi sh tests/bench/run.sh
 
 deps:
 	sh contrib/deps.sh build

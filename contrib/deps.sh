@@ -23,7 +23,7 @@ check="$check nghttp2-client valgrind chromium chromium-driver"
 sanitize_nginx='dpkg-dev libpcre2-dev libssl-dev zlib1g-dev'
 lint="$build bmake clang clang-format clang-tidy cppcheck libatf-dev mandoc"
 lint="$lint shellcheck"
-bench="$check fcgiwrap spawn-fcgi uwsgi-core wrk"
+bench="$check fcgiwrap python3-minimal uwsgi-core wrk"
 
 usage() {
 	echo 'usage: contrib/deps.sh' \

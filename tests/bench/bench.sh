@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # What the measurements share.  Each stands alone (sh tests/bench/NAME.sh),
-# prints lines "NAME what: figures", and leaves nothing behind.  Sourced first,
+# prints lines "NAME what: figures", or a table (run.sh), and leaves nothing
+# behind.  Sourced first,
 # from anywhere; it moves to a scratch directory in which tests/lib.sh and
 # tests/web.sh work as they do in a test case.
 #
@@ -40,6 +41,14 @@ atf_check_equal()
 	[ "$1" = "$2" ] || atf_fail "$1 is not $2"
 }
 
+# stop_servers: all together, so that stop_web need not wait for one after the
+# other.
+stop_servers()
+{
+	[ ! -f web.pids ] || xargs kill -TERM <web.pids 2>/dev/null || :
+	stop_web
+}
+
 bench_end()
 {
 	bench_status=$?
@@ -48,8 +57,9 @@ bench_end()
 	[ $bench_status -eq 0 ] ||
 	    { say "failed"; tail -n 5 ./*.err ./*.out || :; } >&2
 	stop_clients
-	stop_web
+	stop_servers
 	stop_gateway
+	leftovers | xargs -r kill -KILL 2>/dev/null || :
 	cd /
 	rm -rf "$bench_work"
 	exit $bench_status
@@ -80,6 +90,13 @@ for bench_program in hello sleep1 drip gush sink echo silent; do
 	cp cgi cgi-bin/$bench_program
 done
 
+# leftovers: the processes that run the programs above.
+leftovers()
+{
+	find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' \
+	    -lname "$bench_work/cgi-bin/*" 2>/dev/null | cut -d / -f 3
+}
+
 # median: of the numbers on stdin, one a line.
 median()
 {
@@ -100,72 +117,42 @@ calc()
 	awk "BEGIN { printf \"%.3f\\n\", $1 }"
 }
 
+# pss pid...: KiB
+pss()
+{
+	for bench_pid; do
+		sed -n 's/^Pss: *\([0-9]*\) kB/\1/p' \
+		    "/proc/$bench_pid/smaps_rollup"
+	done | awk '{ n += $1 } END { print n + 0 }'
+}
+
+# wrk_figures: a line of name=value from what wrk says (--latency): good answers
+# a second, latencies in milliseconds, all answers, and those that were none.
+wrk_figures()
+{
+	awk '
+	function ms(s) {
+		return s ~ /us$/ ? s / 1000 : s ~ /ms$/ ? s + 0 : \
+		    s ~ /m$/ ? s * 60000 : s * 1000
+	}
+	$1 == "50%" { p50 = ms($2) }
+	$1 == "99%" { p99 = ms($2) }
+	/requests in/ { asked = $1 }
+	/Requests\/sec/ { rate = $2 }
+	/Non-2xx/ { failed += $NF }
+	/Socket errors/ {
+		gsub(/,/, "")
+		closed += $4 + $6 + $8 + $10
+	}
+	END {
+		if (asked > 0)
+			rate *= 1 - failed / asked
+		printf "rate=%.1f p50=%.3f p99=%.3f asked=%d failed=%d\n",
+		    rate, p50, p99, asked + closed, failed + closed
+	}'
+}
+
 have()
 {
 	command -v "$1" >/dev/null || { say "$1: missing, left out"; return 1; }
-}
-
-# The peers, all over the same cgi-bin; each sets WEB.
-peer_fcgiwrap()
-{
-	fcgiwrap -f -c 16 -s "unix:$PWD/fcgiwrap.sock" 2>fcgiwrap.err &
-	bench_wrap=$!
-	echo $bench_wrap >>web.pids
-	wait_for fcgiwrap_ready
-	# It does not take its workers with it when it ends.
-	child_pids "$bench_wrap" >>web.pids || : # others come and go
-}
-
-fcgiwrap_ready()
-{
-	[ -S fcgiwrap.sock ] && [ "$(child_pids "$bench_wrap" | wc -l)" -eq 16 ]
-}
-
-# nginx with /afcgi/, /keep/ (keep_conn) and, if there, /fcgiwrap/.
-peer_nginx()
-{
-	start_nginx <<CONF
-fastcgi_buffering off;
-fastcgi_request_buffering off;
-location ~ ^/afcgi(/cgi-bin/.*)\$ {
-	fastcgi_pass unix:$WEB_SOCKET;
-	include params;
-	fastcgi_param SCRIPT_NAME \$1;
-	fastcgi_param SCRIPT_FILENAME \$document_root\$1;
-}
-location ~ ^/keep(/cgi-bin/.*)\$ {
-	fastcgi_pass keep;
-	fastcgi_keep_conn on;
-	include params;
-	fastcgi_param SCRIPT_NAME \$1;
-	fastcgi_param SCRIPT_FILENAME \$document_root\$1;
-}
-location ~ ^/fcgiwrap(/cgi-bin/.*)\$ {
-	fastcgi_pass unix:$PWD/fcgiwrap.sock;
-	include params;
-	fastcgi_param SCRIPT_NAME \$1;
-	fastcgi_param SCRIPT_FILENAME \$document_root\$1;
-}
-CONF
-}
-
-peer_lighttpd()
-{
-	start_lighttpd <<CONF
-server.modules += ( "mod_cgi" )
-server.stream-response-body = 1
-server.stream-request-body = 1
-server.max-request-size = 0
-cgi.assign = ( "" => "" )
-CONF
-}
-
-peer_apache()
-{
-	start_apache <<CONF
-LoadModule cgid_module $(apache_modules)/mod_cgid.so
-LoadModule alias_module $(apache_modules)/mod_alias.so
-ScriptSock $PWD/cgid.sock
-ScriptAlias /cgi-bin/ $PWD/cgi-bin/
-CONF
 }

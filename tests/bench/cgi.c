@@ -5,7 +5,8 @@
  *
  *	hello	a short page
  *	sleep1	a short page after one second
- *	drip	20 lines, one a second, each the time at which it is written
+ *	drip	QUERY_STRING lines (20), one a second, each the time at which it
+ *		is written
  *	gush	QUERY_STRING megabytes of body
  *	sink	reads its body, answers how many bytes there were
  *	echo	sends its body back while it reads it
@@ -45,12 +46,12 @@ put_string(const char *s)
 }
 
 static void
-drip(void)
+drip(const char *lines)
 {
 	struct timespec ts;
-	int i;
+	long n;
 
-	for (i = 0; i < 20; i++) {
+	for (n = *lines == '\0' ? 20 : strtol(lines, NULL, 10); n > 0; n--) {
 		(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 		(void)snprintf(buf, sizeof(buf), "%lld.%09ld\n",
 		    (long long)ts.tv_sec, ts.tv_nsec);
@@ -121,7 +122,7 @@ main(int argc, char *argv[])
 		total = drain(0);
 	put_string(HEADER);
 	if (strcmp(name, "drip") == 0)
-		drip();
+		drip(query);
 	else if (strcmp(name, "gush") == 0)
 		gush(query);
 	else if (strcmp(name, "echo") == 0)

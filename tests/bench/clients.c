@@ -2,8 +2,9 @@
  * HTTP clients that ask for one small page again and again, each on a
  * connection of its own that it keeps.  Prints wall time, how many answers were
  * right (200, with the text expected) and wrong, how many requests had no
- * answer in the end, and latencies in milliseconds, in which a request without
- * an answer counts with the time that it has waited.
+ * answer in the end, how many clients starved, that is, had less than a tenth
+ * of the right answers that each has on average, and latencies in milliseconds,
+ * in which a request without an answer counts with the time that it has waited.
  *
  *	clients [-c clients] [-n each] [-p pause] [-s seconds] [-w wait]
  *	    [-x text] port path
@@ -35,6 +36,7 @@ struct client {
 	int fd; /* -1: not connected */
 	int busy; /* a request is under way */
 	int left; /* requests to make */
+	int good; /* right answers */
 	double next; /* when the next one is due */
 	double sent; /* when the present one was sent */
 	char answer[ANSWER_MAX + 1];
@@ -52,7 +54,7 @@ static struct pollfd *pfds;
 
 static double *times;
 static size_t ntimes, room;
-static int good, bad, unanswered;
+static int good, bad, unanswered, starved;
 
 static double
 now(void)
@@ -171,7 +173,7 @@ client_end(struct client *c, double t)
 	time_add(t - c->sent);
 	if (answer_whole(c) && strncmp(c->answer + 8, " 200", 4) == 0 &&
 	    strstr(c->answer, text) != NULL)
-		good++;
+		c->good++;
 	else if (bad++ == 0)
 		warnx("wrong answer: \"%s\"", c->answer);
 	if (c->fd != -1 && strcasestr(c->answer, "\r\nConnection: close"))
@@ -253,12 +255,23 @@ clients_run(double start)
 			if (pfds[i].fd != -1 && pfds[i].revents != 0)
 				client_read(&clients[i]);
 	}
+}
+
+static void
+clients_count(void)
+{
+	int i;
+
 	for (i = 0; i < nclients; i++) {
+		good += clients[i].good;
 		if (!clients[i].busy)
 			continue;
 		unanswered++;
 		time_add(now() - clients[i].sent);
 	}
+	for (i = 0; i < nclients; i++)
+		if (clients[i].good * 10.0 * nclients < good)
+			starved++;
 }
 
 /* Times to begin are spread, so that the clients do not march in step. */
@@ -309,10 +322,11 @@ main(int argc, char *argv[])
 	clients_init(start);
 	clients_run(start);
 	wall = now() - start;
+	clients_count();
 	qsort(times, ntimes, sizeof(*times), time_compare);
-	(void)printf("wall=%.3f good=%d bad=%d unanswered=%d p50=%.3f p99=%.3f "
-		     "max=%.3f\n",
-	    wall, good, bad, unanswered, time_at(0.5), time_at(0.99),
+	(void)printf("wall=%.3f good=%d bad=%d unanswered=%d starved=%d "
+		     "p50=%.3f p99=%.3f max=%.3f\n",
+	    wall, good, bad, unanswered, starved, time_at(0.5), time_at(0.99),
 	    time_at(1));
 	return bad == 0 && unanswered == 0 ? 0 : 1;
 usage:

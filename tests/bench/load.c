@@ -1,13 +1,12 @@
 /*
  * A load generator that speaks FastCGI itself: NUMBER requests for one script
  * over ONE connection, INFLIGHT of them at a time, multiplexed.  Prints wall
- * time, how many answers were right (the text expected, exit code 0), how
- * often consecutive records belonged to different requests, and, when the
- * script's lines are times (the program drip), how late lines came.
+ * time, how many answers were right (the text expected, exit code 0), and how
+ * often consecutive records belonged to different requests.
  *
- *	load [-d] [-i inflight] [-n number] [-x text] socket script
+ *	load [-i inflight] [-n number] [-x text] socket script
  *
- * -d: the lines are times.  -x: what the body must hold.
+ * -x: what the body must hold.
  */
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -28,14 +27,13 @@
 #define BODY_MAX 1024
 
 struct request {
-	char body[BODY_MAX]; /* the output so far, or its last line */
+	char body[BODY_MAX]; /* the output so far */
 	size_t len;
-	int lines;
 };
 
 struct load {
 	int fd;
-	int number, inflight, dripping;
+	int number, inflight;
 	int sent, done, good;
 	const char *text;
 	struct request *requests; /* by id, from 1 */
@@ -44,8 +42,7 @@ struct load {
 	uint8_t in[FCGI_HEADER_LEN + FCGI_MAX_CONTENT + 255];
 	size_t in_len;
 	unsigned last_id;
-	long records, switches, lines;
-	double delay_max, delay_sum;
+	long records, switches;
 };
 
 static double
@@ -95,34 +92,14 @@ request_put(uint8_t *p, uint16_t id, const char *script)
 	    2 * FCGI_HEADER_LEN;
 }
 
+/* What is longer than a page is not kept. */
 static void
-line_took(struct load *l, const char *line)
+request_output(struct request *r, const uint8_t *p, size_t n)
 {
-	double delay = now() - strtod(line, NULL);
-
-	l->lines++;
-	l->delay_sum += delay;
-	if (delay > l->delay_max)
-		l->delay_max = delay;
-}
-
-/* Output of a request: kept whole, or taken line by line when dripping. */
-static void
-request_output(struct load *l, struct request *r, const uint8_t *p, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (l->dripping && p[i] == '\n') {
-			r->body[r->len] = '\0';
-			if (r->body[0] >= '0' && r->body[0] <= '9') {
-				r->lines++;
-				line_took(l, r->body);
-			}
-			r->len = 0;
-		} else if (r->len < BODY_MAX - 1)
-			r->body[r->len++] = (char)p[i];
-	}
+	if (n > BODY_MAX - 1 - r->len)
+		n = BODY_MAX - 1 - r->len;
+	memcpy(r->body + r->len, p, n);
+	r->len += n;
 }
 
 static void
@@ -131,13 +108,11 @@ request_end(struct load *l, struct request *r, const uint8_t *p)
 	r->body[r->len] = '\0';
 	l->done++;
 	if (fcgi_get32(p) == 0 && p[4] == FCGI_REQUEST_COMPLETE &&
-	    (l->dripping ? r->lines == 20 : strstr(r->body, l->text) != NULL))
+	    strstr(r->body, l->text) != NULL)
 		l->good++;
 	else
-		warnx("request %ld: status %u, protocol status %u, %d lines, "
-		      "body \"%s\"",
-		    (long)(r - l->requests), fcgi_get32(p), p[4], r->lines,
-		    r->body);
+		warnx("request %ld: status %u, protocol status %u, body \"%s\"",
+		    (long)(r - l->requests), fcgi_get32(p), p[4], r->body);
 }
 
 static void
@@ -150,7 +125,7 @@ record_took(struct load *l, const struct fcgi_header *h, const uint8_t *p)
 		l->switches++;
 	l->last_id = h->id;
 	if (h->type == FCGI_STDOUT)
-		request_output(l, &l->requests[h->id], p, h->content);
+		request_output(&l->requests[h->id], p, h->content);
 	else if (h->type == FCGI_STDERR)
 		(void)write(STDERR_FILENO, p, h->content);
 	else if (h->type == FCGI_END_REQUEST)
@@ -240,10 +215,8 @@ main(int argc, char *argv[])
 	double start, wall;
 	int ch;
 
-	while ((ch = getopt(argc, argv, "di:n:x:")) != -1) {
-		if (ch == 'd')
-			l.dripping = 1;
-		else if (ch == 'i')
+	while ((ch = getopt(argc, argv, "i:n:x:")) != -1) {
+		if (ch == 'i')
 			l.inflight = (int)strtol(optarg, NULL, 10);
 		else if (ch == 'n')
 			l.number = (int)strtol(optarg, NULL, 10);
@@ -267,16 +240,12 @@ main(int argc, char *argv[])
 	start = now();
 	load_run(&l, argv[1]);
 	wall = now() - start;
-	(void)printf("wall=%.3f rate=%.1f good=%d records=%ld switches=%ld",
+	(void)printf("wall=%.3f rate=%.1f good=%d records=%ld switches=%ld\n",
 	    wall, l.number / wall, l.good, l.records, l.switches);
-	if (l.lines > 0)
-		(void)printf(" lines=%ld delay_mean=%.6f delay_max=%.6f",
-		    l.lines, l.delay_sum / (double)l.lines, l.delay_max);
-	(void)printf("\n");
 	return l.good == l.number ? 0 : 1;
 usage:
 	(void)fprintf(stderr,
-	    "usage: load [-d] [-i inflight] [-n number] "
-	    "[-x text] socket script\n");
+	    "usage: load [-i inflight] [-n number] [-x text] "
+	    "socket script\n");
 	return 2;
 }

@@ -22,14 +22,6 @@ CROWD=${CROWD:-2000}
 SECONDS_EACH=${SECONDS_EACH:-3}
 KINDS=${KINDS:-download-1 upload-1 download-$CROWD upload-$CROWD}
 
-# pss pid...: KiB
-pss()
-{
-	for pid; do
-		sed -n 's/^Pss: *\([0-9]*\) kB/\1/p' "/proc/$pid/smaps_rollup"
-	done | awk '{ n += $1 } END { print n + 0 }'
-}
-
 # The processor time, in ticks, of the site's servers.
 ticks()
 {
