@@ -152,7 +152,8 @@ trap cleanup EXIT
 trap 'exit 0' INT TERM HUP
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/afcgi-demo.XXXXXX")
 chmod 711 "$scratch"
-mkdir "$scratch/git" "$scratch/spool" "$scratch/run"
+mkdir "$scratch/git" "$scratch/spool" "$scratch/bin" "$scratch/afcgi" \
+    "$scratch/fcgi-async"
 make_repository
 
 if [ -n "${CGI_BIN:-}" ]; then
@@ -180,34 +181,36 @@ cp -R "$top/nginx/conf" "$top/nginx/html" "$scratch/nginx"
 for file in conf/nginx.conf conf/afcgi.conf conf/async.conf html/index.html \
     html/chat.html; do
 	sed -e "s,127\.0\.0\.1:8888,127.0.0.1:$port,g" \
-	    -e "s,unix:/run/\([a-z-]*\.sock\),\"unix:$scratch/run/\1\"," \
+	    -e "s,unix:/run/\([a-z-]*\)\.sock,\"unix:$scratch/\1/sock\"," \
 	    -e "s,\.\./build/ngx_[a-z_]*\.so,\"$module\"," -e "$without" \
 	    "$top/nginx/$file" >"$scratch/nginx/$file"
 done
 
 # As root: the scripts run as www-data, so the repository is theirs (git
 # trusts no other owner's), and nginx's workers may open the sockets.  The
-# asynchronous server is copied to where www-data can read it.
+# asynchronous server is copied to where www-data can read it, and has a
+# directory for its socket: that of the gateway, which root makes, is root's.
 directives='daemon off;'
-cp "$async" "$scratch/fcgi-async"
+cp "$async" "$scratch/bin/fcgi-async"
 set --
 if [ "$(id -u)" -eq 0 ]; then
-	chown -R www-data:www-data "$scratch/git" "$scratch/spool" "$scratch/run"
+	chown -R www-data:www-data "$scratch/git" "$scratch/spool" \
+	    "$scratch/fcgi-async"
 	directives="$directives user www-data;"
 	set -- setpriv --reuid www-data --regid www-data --init-groups --
 fi
-TMPDIR=$scratch/spool "$@" "$scratch/fcgi-async" \
-    -s "unix:$scratch/run/fcgi-async.sock" &
+TMPDIR=$scratch/spool "$@" "$scratch/bin/fcgi-async" \
+    -s "unix:$scratch/fcgi-async/sock" &
 room=$!
 [ $# -eq 0 ] || set -- -u www-data -o www-data
-"$afcgi" "$@" -s "unix:$scratch/run/afcgi.sock" -T "$scratch/spool" -L drain=2 \
+"$afcgi" "$@" -s "unix:$scratch/afcgi/sock" -T "$scratch/spool" -L drain=2 \
     -e "GIT_PROJECT_ROOT=$scratch/git" -e GIT_HTTP_EXPORT_ALL=1 \
     -e "GITWEB_CONFIG=$scratch/gitweb.conf" \
     "/cgi-bin/=$scripts" "/git/=$backend" "/gitweb/=$gitweb" &
 gateway=$!
-await "$gateway" test -S "$scratch/run/afcgi.sock" ||
+await "$gateway" test -S "$scratch/afcgi/sock" ||
     die 'the gateway did not start, its message is above'
-await "$room" test -S "$scratch/run/fcgi-async.sock" ||
+await "$room" test -S "$scratch/fcgi-async/sock" ||
     die 'the asynchronous server did not start, its message is above'
 
 nginx -p "$scratch/nginx/" -c conf/nginx.conf -g "$directives" &

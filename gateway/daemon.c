@@ -166,6 +166,9 @@ reset_signals(void)
 	action.sa_flags = SA_RESTART;
 	(void)sigaction(SIGPIPE, &action, NULL);
 	(void)sigaction(SIGXFSZ, &action, NULL);
+	/* those that may come before anybody waits for them */
+	(void)sigaction(SIGHUP, &action, NULL);
+	(void)sigaction(SIGUSR1, &action, NULL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

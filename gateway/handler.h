@@ -112,6 +112,7 @@
  *		    "Content-Type: text/plain\r\n\r\nhello\n";
  *		const size_t len = sizeof page - 1;
  *
+ *		(void)arg;
  *		if (request_write(req, FCGI_STDOUT, page, len) < len)
  *			request_cut(req, 1);
  *		else

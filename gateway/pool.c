@@ -77,7 +77,8 @@ leave_table(int keep, int notify)
 	int high = keep < notify ? notify : keep;
 
 #ifdef CLONE_FILES
-	if (unshare(CLONE_FILES) == -1)
+	/* a table that cannot be emptied would keep sockets open */
+	if (close_range(~0U, ~0U, 0) == -1 || unshare(CLONE_FILES) == -1)
 		return;
 	/* an empty range is an error, and no harm */
 	(void)close_range(STDERR_FILENO + 1, (unsigned)low - 1, 0);

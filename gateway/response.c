@@ -385,6 +385,7 @@ decide(struct response *r, struct scan *s, int nginx,
 	if (n == -1)
 		return wrong(r, "out of memory");
 	info->header = header;
+	info->status = s->status == 0 ? 200 : s->status;
 	info->len = (size_t)n;
 	return 0;
 }

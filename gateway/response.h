@@ -19,6 +19,7 @@ struct response_info {
 	int chunked; /* the body is chunked: to be decoded */
 	int64_t length; /* of the body as Content-Length says; -1: unknown */
 	int no_body; /* it is not sent: redirects to the web server, 204, 304 */
+	int status; /* 200 if the header has none */
 };
 
 /* max is the limit of the header in bytes.  NULL with errno ENOMEM. */

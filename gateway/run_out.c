@@ -116,7 +116,6 @@ run_bad_header(struct run *run, const char *why)
  * nginx stops sending a request's body when it has the header of the response,
  * though it has promised the whole of it; a script that writes first and reads
  * then would wait for ever.  So nginx gets the header when all input is here.
- * With windows it goes on, for both directions have their own.
  */
 static void
 hold(struct run *run, const char *header, size_t len)
@@ -139,6 +138,21 @@ run_release(struct run *run)
 	run->held = 0;
 	run->header_sent = 1;
 	run_writable(run->req);
+}
+
+/*
+ * With windows nginx goes on, unless it has a response of its own for this one
+ * (a redirect to it, error_page, fastcgi_next_upstream), or needs no more of it
+ * (HEAD): then it breaks off, though the script has not done with its input.
+ */
+static int
+must_hold(const struct run *run, const struct response_info *info)
+{
+	if (!run->nginx || run->in == -1 || request_input_arrived(run->req) ||
+	    child_is_dead(run->child))
+		return 0;
+	return !request_is_duplex(run->req) || run->discard ||
+	    info->status >= 300;
 }
 
 /* The header is complete; the rest of what was read is the body's. */
@@ -164,9 +178,7 @@ header_complete(struct run *run, uint8_t *rest, size_t len)
 	}
 	run->body_left = info.length;
 	run_set_state(run, RUN_BODY);
-	if (run->nginx && !request_is_duplex(run->req) &&
-	    !request_input_arrived(run->req) && run->in != -1 &&
-	    !child_is_dead(run->child))
+	if (must_hold(run, &info))
 		hold(run, info.header, info.len);
 	else {
 		run->header_sent = 1;

@@ -52,8 +52,7 @@ finish_unix(struct socket *s, const struct socket_rights *rights)
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
 	if (((rights->owner != (uid_t)-1 || rights->group != (gid_t)-1) &&
-		chown(s->path, rights->owner, rights->group) == -1) ||
-	    chmod(s->path, rights->mode) == -1)
+		lchown(s->path, rights->owner, rights->group) == -1))
 		return "cannot set the socket's owner or mode";
 	/* from now on it is in use for another process that wants the path */
 	if (listen(s->fd, SOCKET_BACKLOG) == -1)
@@ -80,7 +79,11 @@ open_unix(struct socket *s, const char *path,
 	if ((s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		 0)) == -1)
 		return "socket";
-	mask = umask(0777); /* nobody connects before the mode is set */
+	/*
+	 * Not chmod: somebody who may write to the directory could have put
+	 * a link to another's file there.
+	 */
+	mask = umask(0777 & ~rights->mode);
 	rc = bind(s->fd, (struct sockaddr *)&sun, sizeof sun);
 	error = errno;
 	(void)umask(mask);

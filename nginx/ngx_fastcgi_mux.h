@@ -125,7 +125,7 @@ struct ngx_fastcgi_mux_server_s {
     int                             rcvbuf;
 
     unsigned                        windowed:1;     /* at the last answer */
-    unsigned                        plain:1;        /* likewise */
+    unsigned                        plain:1;        /* when last it was known */
     unsigned                        transparent:1;
     unsigned                        so_keepalive:1;
 };
@@ -153,6 +153,7 @@ struct ngx_fastcgi_mux_conn_s {
     ngx_rbtree_node_t               sentinel;
     ngx_queue_t                     newcomers;      /* streams not yet begun */
     ngx_uint_t                      nlive;          /* streams with a client */
+    ngx_msec_t                      patience;       /* of those that wait */
 
     ngx_fastcgi_mux_queue_t         out;
     ngx_queue_t                     writers;        /* wait for room in it */
@@ -252,6 +253,7 @@ struct ngx_fastcgi_mux_peer_data_s {
     /* while the request may be sent after the response has begun */
     ngx_http_upstream_conf_t       *original_conf;
     ngx_event_handler_pt            original_handler;
+    ngx_http_event_handler_pt       original_reader;
 
     unsigned                        windowed:1;
     unsigned                        cached:1;       /* pc->cached was set */
@@ -278,6 +280,8 @@ ngx_fastcgi_mux_peer_data_t *ngx_fastcgi_mux_peer_find(ngx_http_request_t *r);
 /* has nginx send the request even after the response has begun; or not */
 ngx_int_t ngx_fastcgi_mux_duplex(ngx_fastcgi_mux_stream_t *s);
 void ngx_fastcgi_mux_simplex(ngx_fastcgi_mux_peer_data_t *mp);
+/* the server takes no more of it for now */
+void ngx_fastcgi_mux_duplex_blocked(ngx_fastcgi_mux_stream_t *s);
 
 /* the server at the address of pc; NULL: no memory, or too many */
 ngx_fastcgi_mux_server_t *ngx_fastcgi_mux_server_get(
@@ -293,11 +297,12 @@ ngx_fastcgi_mux_conn_t *ngx_fastcgi_mux_server_conn(
     ngx_fastcgi_mux_server_t *server, ngx_uint_t needs_window);
 
 /*
- * Connects.  alone: for one stream; ask: with FCGI_GET_VALUES.  Returns NGX_OK
- * or NGX_AGAIN with a conn, or NGX_DECLINED or NGX_ERROR without.
+ * Connects.  alone: for one stream; ask: with FCGI_GET_VALUES; r: the request
+ * that may have to wait for the answer.  Returns NGX_OK or NGX_AGAIN with a
+ * conn, or NGX_DECLINED or NGX_ERROR without.
  */
 ngx_int_t ngx_fastcgi_mux_connect(ngx_fastcgi_mux_server_t *server,
-    ngx_uint_t alone, ngx_uint_t ask, ngx_log_t *log,
+    ngx_uint_t alone, ngx_uint_t ask, ngx_http_request_t *r, ngx_log_t *log,
     ngx_fastcgi_mux_conn_t **conn);
 /* has the socket been connected? */
 ngx_int_t ngx_fastcgi_mux_connect_done(ngx_fastcgi_mux_conn_t *conn);

@@ -57,7 +57,6 @@ ngx_fastcgi_mux_ask_answered(ngx_fastcgi_mux_conn_t *conn,
     conn->stdin_window = window;
 
     server->windowed = multiplexes && window;
-    server->plain = !multiplexes;
     server->lost = 0;
     ngx_fastcgi_mux_server_set_state(server, multiplexes
                                              ? ngx_fastcgi_mux_multiplexes

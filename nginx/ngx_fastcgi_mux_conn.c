@@ -55,8 +55,8 @@ ngx_fastcgi_mux_conn_handler(ngx_event_t *ev)
         if (ev->write) {
 
             ngx_log_error(NGX_LOG_INFO, c->log, 0,
-                          "no answer to FCGI_GET_VALUES in %d ms",
-                          NGX_FASTCGI_MUX_ASK_TIMEOUT);
+                          "no answer to FCGI_GET_VALUES in %M ms",
+                          conn->patience);
             ngx_fastcgi_mux_ask_answered(conn, 0, 0);
 
         } else if (conn->nlive == 0) {

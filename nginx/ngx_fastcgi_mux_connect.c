@@ -13,7 +13,8 @@ static u_char *ngx_fastcgi_mux_connect_log(ngx_log_t *log, u_char *buf,
 
 ngx_int_t
 ngx_fastcgi_mux_connect(ngx_fastcgi_mux_server_t *server, ngx_uint_t alone,
-    ngx_uint_t ask, ngx_log_t *log, ngx_fastcgi_mux_conn_t **result)
+    ngx_uint_t ask, ngx_http_request_t *r, ngx_log_t *log,
+    ngx_fastcgi_mux_conn_t **result)
 {
     ngx_int_t                rc;
     ngx_connection_t        *c;
@@ -60,6 +61,11 @@ ngx_fastcgi_mux_connect(ngx_fastcgi_mux_server_t *server, ngx_uint_t alone,
     conn->alone = alone;
     conn->asked = ask;
     conn->next_id = 1;
+
+    /* to nginx all of this is connecting, and there must be time for another */
+
+    conn->patience = ngx_min(NGX_FASTCGI_MUX_ASK_TIMEOUT,
+                             r->upstream->conf->connect_timeout / 2);
 
     ngx_rbtree_init(&conn->streams, &conn->sentinel, ngx_rbtree_insert_value);
     ngx_queue_init(&conn->newcomers);
@@ -148,7 +154,7 @@ ngx_fastcgi_mux_connect_begin(ngx_fastcgi_mux_conn_t *conn)
     }
 
     if (!conn->alone) {
-        ngx_add_timer(conn->connection->write, NGX_FASTCGI_MUX_ASK_TIMEOUT);
+        ngx_add_timer(conn->connection->write, conn->patience);
         return;
     }
 

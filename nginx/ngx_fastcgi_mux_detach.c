@@ -57,6 +57,12 @@ ngx_fastcgi_mux_stream_detach(ngx_fastcgi_mux_stream_t *s, ngx_uint_t state)
         && (conn->state != ngx_fastcgi_mux_open
             || (conn->out.bytes && !conn->connection->write->ready)))
     {
+        if (conn->state == ngx_fastcgi_mux_waiting) {
+            /* the question may be what the server does not like */
+            ngx_fastcgi_mux_server_set_state(s->server, ngx_fastcgi_mux_plain,
+                                             &conn->log);
+        }
+
         /* the next request may have more luck with another connection */
         ngx_fastcgi_mux_conn_retire(conn);
     }
@@ -133,6 +139,7 @@ ngx_fastcgi_mux_stream_discard(ngx_fastcgi_mux_stream_t *s)
     ngx_fastcgi_mux_stream_taken(s, n);
 
     s->read.handler = ngx_fastcgi_mux_stream_discard_handler;
+    s->write.handler = ngx_fastcgi_mux_stream_discard_handler;
     s->read.cancelable = 1;
     s->read.timedout = 0;
     s->read.delayed = 0;

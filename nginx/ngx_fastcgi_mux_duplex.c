@@ -8,14 +8,17 @@
  * of its configuration that says so.
  *
  * A server that has answered need not read on: fastcgi_send_timeout counts no
- * more then.
+ * more then.  So a client that leaves must be seen by other means, for while a
+ * body is blocked nginx does not read it, and finds no end of it.
  */
 
 
 #include "ngx_fastcgi_mux.h"
 
 
+static ngx_uint_t ngx_fastcgi_mux_duplex_gone(ngx_fastcgi_mux_stream_t *s);
 static void ngx_fastcgi_mux_duplex_handler(ngx_event_t *ev);
+static void ngx_fastcgi_mux_duplex_reader(ngx_http_request_t *r);
 
 
 ngx_int_t
@@ -48,6 +51,11 @@ ngx_fastcgi_mux_duplex(ngx_fastcgi_mux_stream_t *s)
     mp->original_handler = s->write.handler;
     s->write.handler = ngx_fastcgi_mux_duplex_handler;
 
+    if (r->request_body_no_buffering) {
+        mp->original_reader = r->read_event_handler;
+        r->read_event_handler = ngx_fastcgi_mux_duplex_reader;
+    }
+
     return NGX_OK;
 }
 
@@ -64,21 +72,86 @@ ngx_fastcgi_mux_simplex(ngx_fastcgi_mux_peer_data_t *mp)
 }
 
 
+/* its client, while the server takes no more of the request */
+
+static ngx_uint_t
+ngx_fastcgi_mux_duplex_gone(ngx_fastcgi_mux_stream_t *s)
+{
+    ngx_event_t         *rev;
+    ngx_http_request_t  *r;
+
+    r = s->peer->request;
+    rev = r->connection->read;
+
+    return !s->write.ready
+           && r->reading_body
+           && (rev->pending_eof || rev->eof || rev->error)
+           && !r->upstream->conf->ignore_client_abort;
+}
+
+
+/* the event that says so may have come before */
+
+void
+ngx_fastcgi_mux_duplex_blocked(ngx_fastcgi_mux_stream_t *s)
+{
+    if (s->peer->original_reader && ngx_fastcgi_mux_duplex_gone(s)) {
+        ngx_post_event(s->peer->request->connection->read,
+                       &ngx_posted_events);
+    }
+}
+
+
 static void
 ngx_fastcgi_mux_duplex_handler(ngx_event_t *ev)
 {
     ngx_connection_t             *c;
+    ngx_http_request_t           *r;
     ngx_fastcgi_mux_stream_t     *s;
     ngx_fastcgi_mux_peer_data_t  *mp;
 
     c = ev->data;
     s = (ngx_fastcgi_mux_stream_t *) c;
     mp = s->peer;
+    r = mp->request;
 
-    if (ev->timedout && mp->request->upstream->header_sent) {
+    if (ev->timedout && r->upstream->header_sent
+        && !ngx_fastcgi_mux_duplex_gone(s))
+    {
         ev->timedout = 0;
+        ngx_add_timer(ev, r->upstream->conf->send_timeout);
         return;
     }
 
     mp->original_handler(ev);
+}
+
+
+/* an event of the client's connection, while nginx reads the body from it */
+
+static void
+ngx_fastcgi_mux_duplex_reader(ngx_http_request_t *r)
+{
+    ngx_connection_t             *c;
+    ngx_fastcgi_mux_peer_data_t  *mp;
+
+    c = r->connection;
+    mp = ngx_fastcgi_mux_peer_find(r);
+
+    if (mp == NULL || mp->original_reader == NULL) {
+        return;
+    }
+
+    if (mp->stream && ngx_fastcgi_mux_duplex_gone(mp->stream)) {
+
+        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                      "client prematurely closed connection "
+                      "while its request was sent to upstream");
+
+        c->error = 1;
+        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+        return;
+    }
+
+    mp->original_reader(r);
 }

@@ -201,6 +201,15 @@ ngx_fastcgi_mux_stream_send(ngx_connection_t *c, u_char *buf, size_t size)
         ngx_fastcgi_mux_set_ready(c->write, 0);
 
         if (n == 0) {
+            ngx_fastcgi_mux_duplex_blocked(s);
+            break;
+        }
+
+        if (s->peer->request->upstream->header_sent) {
+
+            /* nginx must not send it again; its reading will tell the error */
+
+            sent = size;
             break;
         }
 

@@ -169,7 +169,8 @@ ngx_fastcgi_mux_peer_stream(ngx_peer_connection_t *pc,
     ngx_fastcgi_mux_stream_t  *s;
 
     if (alone) {
-        rc = ngx_fastcgi_mux_connect(server, 1, 1, pc->log, &conn);
+        rc = ngx_fastcgi_mux_connect(server, 1, 1, mp->request, pc->log,
+                                     &conn);
 
         if (rc != NGX_OK && rc != NGX_AGAIN) {
             return rc;
@@ -186,7 +187,8 @@ ngx_fastcgi_mux_peer_stream(ngx_peer_connection_t *pc,
             && (conn == NULL || conn->nlive))
         {
             best = conn;
-            rc = ngx_fastcgi_mux_connect(server, 0, 1, pc->log, &conn);
+            rc = ngx_fastcgi_mux_connect(server, 0, 1, mp->request, pc->log,
+                                         &conn);
 
             if (rc != NGX_OK && rc != NGX_AGAIN) {
 

@@ -33,11 +33,7 @@ ngx_fastcgi_mux_send_part(ngx_fastcgi_mux_stream_t *s, u_char *p, size_t n)
 
         /* the server has answered without it, or never will */
 
-        if (s->failed && !s->peer->request->upstream->header_sent) {
-            return NGX_ERROR;
-        }
-
-        return n;
+        return s->failed ? NGX_ERROR : (ssize_t) n;
     }
 
     if (s->head_len < FCGI_HEADER_LEN) {

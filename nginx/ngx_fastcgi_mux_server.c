@@ -226,7 +226,11 @@ ngx_fastcgi_mux_server_set_state(ngx_fastcgi_mux_server_t *server,
 #endif
 
     if (state == ngx_fastcgi_mux_plain) {
+        server->plain = 1;
         server->retry = ngx_current_msec + server->conf->retry;
+
+    } else if (state == ngx_fastcgi_mux_multiplexes) {
+        server->plain = 0;
     }
 
     server->state = state;

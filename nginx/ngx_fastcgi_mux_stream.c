@@ -151,7 +151,8 @@ ngx_fastcgi_mux_stream_rehome(ngx_fastcgi_mux_stream_t *s, ngx_uint_t alone)
 
     if (conn == NULL) {
         rc = ngx_fastcgi_mux_connect(s->server, alone, !alone,
-                                     s->connection.log, &conn);
+                                     s->peer->request, s->connection.log,
+                                     &conn);
 
         if (rc != NGX_OK && rc != NGX_AGAIN) {
             s->died = 1;
@@ -286,6 +287,12 @@ ngx_fastcgi_mux_stream_close_stdin(ngx_fastcgi_mux_stream_t *s)
     u_char  head[FCGI_HEADER_LEN];
 
     s->stdin_closed = 1;
+
+    if (s->peer) {
+        /* there is nothing more to send, and nginx may free the body */
+        ngx_fastcgi_mux_simplex(s->peer);
+    }
+
     fcgi_header_put(head, FCGI_STDIN, s->id, 0);
 
     return ngx_fastcgi_mux_send(s->conn, head, FCGI_HEADER_LEN);

@@ -4,6 +4,8 @@
 #	ring		as many lines as are kept, and bytes
 #	many		200 listeners get every line in order
 #	burst		more than is kept, in one turn of the loop
+#	flood		a hundred on one connection, and far more than it carries at
+#			once: the posts wait for them
 #	small		listeners with a credit of nine bytes at a time
 #	stalled		who takes nothing is dropped when it is too late, others
 #			go on, and the memory stays what it is
@@ -182,6 +184,30 @@ PLAY
 	cmp got expected || atf_fail "lines are missing"
 	[ "$(grep ^data: all | sort -u | wc -l)" = 400 ] ||
 	    atf_fail "not all lines are there"
+	wait_for ended "$GATEWAY_PID"
+	stop_gateway
+}
+
+gateway_case flood
+flood_body()
+{
+	start_async
+	make_poster
+	{
+		for id in $(seq 1 100); do
+			listen "$id"
+		done
+		echo 'expect-stdout 100 retry'
+		echo 'run perl many_lines.pl 1000 400 >posted & echo $! >post.pid'
+		for id in $(seq 1 100); do
+			echo "expect-stdout $id id: 1000\\n"
+		done
+		echo "run kill -TERM $GATEWAY_PID"
+		for id in $(seq 1 100); do
+			echo "expect-end $id 0 0"
+		done
+	} >plan
+	atf_check -s exit:0 -o ignore -e empty ./play <plan
 	wait_for ended "$GATEWAY_PID"
 	stop_gateway
 }

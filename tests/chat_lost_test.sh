@@ -130,7 +130,7 @@ browser_case resume
 resume_body()
 {
 	chat_start a
-	socket=$(echo "$PWD"/tmp/afcgi-demo.*/run/fcgi-async.sock)
+	socket=$(echo "$PWD"/tmp/afcgi-demo.*/fcgi-async/sock)
 	by_hand first
 	soon shows a first
 

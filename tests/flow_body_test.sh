@@ -4,6 +4,7 @@
 #	input_exact	nobody reads: its window, and not a byte more
 #	input_credit	one that does: as much as one likes, both ways at once
 #	input_dropped	one that closes its input has the rest dropped
+#	held		nginx: a header that it may act upon waits, and the input goes on
 #	not_held	nginx: with windows the header does not wait for the input
 #	many_uploads	a hundred that do not read: their windows and no more
 
@@ -101,6 +102,38 @@ CGI
 }
 
 # The script writes more than its pipe holds, then reads, then writes.
+gateway_case held
+held_body()
+{
+	mk_cgi first <<'CGI'
+#!/bin/sh
+printf 'Status: 404 No\nContent-Type: text/plain\n\n'
+head -c 300000 /dev/zero
+echo $$ >first.pid
+wc -c
+CGI
+	start_gateway -L window=64k "$TREE"
+	{
+		echo "$NEGOTIATE"
+		open_window 1 32768 first '' REQUEST_METHOD=POST \
+		    CONTENT_LENGTH=655200 SERVER_SOFTWARE=nginx/1.22.1
+		for i in $(seq 1 20); do
+			echo 'stdin-bytes 1 32760'
+			[ "$i" -gt 1 ] &&
+			    echo "expect-credit 1 $(((i - 1) * 32768))"
+		done
+		echo 'run ! test -e cgi-bin/first.pid'
+		echo 'expect-credit 1 655360'
+		echo 'expect-no-record 100'
+		echo 'stdin 1'
+		echo 'expect-stdout 1 655200'
+		echo 'expect-end 1 0 0'
+		echo 'count 1'
+	} >plan
+	atf_check -s exit:0 -o match:'stdout=3000' -e empty ./play <plan
+	finish
+}
+
 gateway_case not_held
 not_held_body()
 {

@@ -258,6 +258,8 @@ main(int argc, char **argv)
 	free(sockets);
 	if (log_open(NULL, debug) == -1)
 		daemon_fail(&server, "log", strerror(errno));
+	if (geteuid() == 0)
+		log_warning("running as root");
 	rc = daemon_run(&server);
 	drain(NULL); /* late requests may have set timers */
 	daemon_clear(&server);

@@ -2,10 +2,12 @@
  * GET chat and POST chat: who posts a line of text, says it to all who listen.
  *
  * A line is answered with 204 when it stands in the stream; that everybody has
- * had it is nothing to wait for.  A listener whose connection was lost tells
- * the id of the last line that it had, as browsers do in Last-Event-ID, or in
- * the query, as "after=ID", and gets those that came since.
+ * had it is nothing to wait for, but a flood of them waits for the listeners.
+ * A listener whose connection was lost tells the id of the last line that it
+ * had, as browsers do in Last-Event-ID, or in the query, as "after=ID", and
+ * gets those that came since.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 
 struct post {
 	struct task task;
+	struct waiter waiter;
 	struct stream *stream;
 	size_t len;
 	char line[LINE_BYTES];
@@ -118,21 +121,42 @@ is_line(const char *line, size_t len)
 	return p > (const uint8_t *)line;
 }
 
+/* Everybody has had what was said before, or as good as everybody. */
+static void
+say(struct waiter *waiter)
+{
+	struct post *post = (struct post *)(void *)((char *)waiter -
+	    offsetof(struct post, waiter));
+	struct stream *s = post->stream;
+	char text[STREAM_MESSAGE];
+
+	stream_add(s, text,
+	    (size_t)snprintf(text, sizeof text, "id: %llu\ndata: %.*s\n\n",
+		(unsigned long long)s->next, (int)post->len, post->line));
+	task_reply(post->task.req, 204, "", NULL);
+	free(post);
+}
+
 static void
 post_end(struct request *req)
 {
 	struct post *post = request_context(req);
-	struct stream *s = post->stream;
-	char text[LINE_BYTES + 64];
 
 	if (is_line(post->line, post->len)) {
-		stream_add(s, text,
-		    (size_t)snprintf(text, sizeof text,
-			"id: %llu\ndata: %.*s\n\n", (unsigned long long)s->next,
-			(int)post->len, post->line));
-		task_reply(req, 204, "", NULL);
-	} else
+		post->waiter.add = say;
+		stream_wait(post->stream, &post->waiter);
+	} else {
 		task_reply(req, 400, "", NULL);
+		free(post);
+	}
+}
+
+static void
+post_aborted(struct request *req)
+{
+	struct post *post = request_context(req);
+
+	stream_unwait(post->stream, &post->waiter);
 	free(post);
 }
 
@@ -140,4 +164,5 @@ const struct handler post_handler = {
 	.begin = post_begin,
 	.input = post_input,
 	.input_end = post_end,
+	.aborted = post_aborted,
 };

@@ -16,6 +16,8 @@
 
 #define SLICE 256 /* listeners that are served in one turn of the loop */
 #define QUIET 15000 /* ms without a message until there is a sign of life */
+#define PATIENCE 1000 /* ms that a message is kept for who is stalled */
+#define LOOK 20 /* ms until that is looked at again */
 
 struct client {
 	struct task task;
@@ -131,6 +133,27 @@ stream_aborted(struct request *req)
 	release(request_context(req));
 }
 
+/* Must the oldest message make room for another of that size? */
+static int
+is_full(struct stream *s, size_t len)
+{
+	return s->next - s->first == STREAM_MESSAGES ||
+	    message(s, s->next)->start + len - message(s, s->first)->start >
+	    STREAM_BYTES;
+}
+
+/* Is it too early to forget the oldest message? */
+static int
+is_busy(struct stream *s)
+{
+	struct message *oldest = message(s, s->first);
+
+	return is_full(s, STREAM_MESSAGE) && !s->ended &&
+	    (s->due == s->first ||
+		(!TAILQ_EMPTY(&oldest->stalled) &&
+		    oldest->added + PATIENCE > clock_now()));
+}
+
 /*
  * A timer of no time, not event_active: the loop would run an active event
  * again and again before it looks at its sockets.
@@ -141,6 +164,37 @@ wake(struct stream *s, int64_t ms)
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
 	(void)evtimer_add(&s->turn, &tv);
+}
+
+/* Whose turn it is. */
+static void
+add_waiting(struct stream *s)
+{
+	struct waiter *w;
+
+	while ((w = TAILQ_FIRST(&s->waiters)) != NULL && !is_busy(s)) {
+		stream_unwait(s, w);
+		w->add(w);
+	}
+}
+
+void
+stream_wait(struct stream *s, struct waiter *w)
+{
+	w->waiting = 1;
+	TAILQ_INSERT_TAIL(&s->waiters, w, entry);
+	if (TAILQ_FIRST(&s->waiters) == w)
+		add_waiting(s);
+	if (w->waiting && s->due == s->next)
+		wake(s, LOOK);
+}
+
+void
+stream_unwait(struct stream *s, struct waiter *w)
+{
+	if (w->waiting)
+		TAILQ_REMOVE(&s->waiters, w, entry);
+	w->waiting = 0;
 }
 
 static void
@@ -171,8 +225,11 @@ turn_cb(evutil_socket_t fd, short what, void *arg)
 		serve(c);
 		left--;
 	}
-	if (left == 0)
+	add_waiting(s);
+	if (left == 0 || s->due < s->next)
 		wake(s, 0);
+	else if (!TAILQ_EMPTY(&s->waiters))
+		wake(s, LOOK);
 	else if (s->nclients > 0)
 		wake(s, c != NULL ? c->heard + QUIET - now : QUIET);
 }
@@ -187,6 +244,7 @@ stream_init(struct stream *s, struct event_base *base, uint64_t first)
 		TAILQ_INIT(&s->messages[i].ready);
 		TAILQ_INIT(&s->messages[i].stalled);
 	}
+	TAILQ_INIT(&s->waiters);
 	s->first = s->next = s->due = first;
 	(void)evtimer_assign(&s->turn, base, turn_cb, s);
 }
@@ -244,13 +302,13 @@ stream_add(struct stream *s, const char *text, size_t len)
 	uint64_t start = message(s, s->next)->start;
 	size_t at = start % STREAM_BYTES, part = STREAM_BYTES - at;
 
-	while (s->next - s->first == STREAM_MESSAGES ||
-	    start + len - message(s, s->first)->start > STREAM_BYTES)
+	while (is_full(s, len))
 		forget(s);
 	if (part > len)
 		part = len;
 	memcpy(s->ring + at, text, part);
 	memcpy(s->ring, text + part, len - part);
+	message(s, s->next)->added = clock_now();
 	s->next++;
 	message(s, s->next)->start = start + len;
 	wake(s, 0);
@@ -271,5 +329,6 @@ stream_end(struct stream *s)
 		TAILQ_FOREACH_SAFE(c, &m->stalled, entry, other)
 			end(c);
 	}
+	add_waiting(s);
 	(void)evtimer_del(&s->turn);
 }

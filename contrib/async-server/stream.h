@@ -16,8 +16,10 @@
  *   ready    there was room for all that it was given
  *   stalled  there was not: it goes on when it is writable
  *
- * A message is forgotten only when all who are ready have had it.  Who is
- * stalled there is dropped: that is the limit for how far one may lag behind.
+ * A message is forgotten when all who are ready have had it, and, if somebody
+ * is stalled there, after a moment.  Who is stalled there still is dropped:
+ * that is the limit for how far one may lag behind.  Who adds faster than that
+ * waits (stream_wait).
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -32,6 +34,7 @@
 
 #define STREAM_BYTES 65536
 #define STREAM_MESSAGES 1024
+#define STREAM_MESSAGE 1024 /* bytes of one, at most */
 
 /* No proxy may keep an event back; X-Accel-Buffering tells nginx so. */
 #define STREAM_FIELDS                         \
@@ -47,8 +50,16 @@ TAILQ_HEAD(clients, client);
 
 struct message {
 	uint64_t start; /* bytes of all messages before it */
+	int64_t added; /* clock_now() */
 	struct clients ready;
 	struct clients stalled;
+};
+
+/* One who has a message to add, and waits for the room. */
+struct waiter {
+	TAILQ_ENTRY(waiter) entry;
+	void (*add)(struct waiter *); /* there is room now */
+	int waiting;
 };
 
 struct stream {
@@ -58,6 +69,7 @@ struct stream {
 	uint64_t next; /* of the one that is yet to come */
 	uint64_t due; /* of the first that ready listeners may wait for */
 	struct event turn; /* serves a slice of them */
+	TAILQ_HEAD(, waiter) waiters; /* in the order in which they came */
 	unsigned nclients;
 	unsigned latest:1; /* what is not the latest is of no interest */
 	unsigned ended:1;
@@ -72,7 +84,16 @@ void stream_init(struct stream *, struct event_base *, uint64_t first);
  */
 void stream_listen(struct stream *, struct request *, const char *text,
     uint64_t from);
-/* Adds a message of at most STREAM_BYTES, for all listeners; never blocks. */
+/*
+ * Calls add when it is time for a message, at once or later.  stream_unwait: it
+ * has none any more.
+ */
+void stream_wait(struct stream *, struct waiter *);
+void stream_unwait(struct stream *, struct waiter *);
+/*
+ * Adds a message of at most STREAM_MESSAGE bytes, for all listeners.  Never
+ * blocks; who has not waited may cut listeners that are not to blame.
+ */
 void stream_add(struct stream *, const char *, size_t);
 /* Ends it for all listeners, and soon for those who still come. */
 void stream_end(struct stream *);
