@@ -21,6 +21,7 @@
 #include "server.h"
 
 #define FDS_PER_SCRIPT 3 /* of the event loop's table */
+#define FDS_OTHERS 64 /* for what is neither a script's nor a connection's */
 #define RETRY_TIME 100 /* ms until lacking resources are asked for again */
 
 static void spawned(struct job *);
@@ -48,19 +49,38 @@ submit(struct run *run)
 	run_set_alarm(run);
 }
 
+/* Could so many descriptors be opened? */
+static int
+can_open(size_t n)
+{
+	size_t i, done;
+	int *fds;
+
+	if ((fds = calloc(n, sizeof *fds)) == NULL)
+		return 0;
+	for (done = 0; done < n; done++)
+		if ((fds[done] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) ==
+		    -1)
+			break;
+	for (i = 0; i < done; i++)
+		(void)close(fds[i]);
+	free(fds);
+	return done == n;
+}
+
 /*
  * Are there descriptors for one more script?  Once it runs its pipes must find
- * room; and the lowest free number tells how many are in use, near enough.
+ * room.  As a rule there are, by what may be open at most: three pipes and a
+ * spool file for each run, a watch for each connection.
  */
 static int
-has_descriptors(const struct cgi *cgi)
+has_descriptors(const struct cgi *cgi, const struct request *req)
 {
-	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	size_t need = FDS_PER_SCRIPT * ((size_t)cgi->nstarting + 1);
+	size_t used = (FDS_PER_SCRIPT + 1) * (size_t)cgi->nruns +
+	    2 * (size_t)request_server(req)->nconns + FDS_OTHERS;
 
-	if (fd == -1)
-		return 0;
-	(void)close(fd);
-	return fd + FDS_PER_SCRIPT * ((int)cgi->nstarting + 1) <= cgi->max_fds;
+	return used + need <= (size_t)cgi->max_fds || can_open(need);
 }
 
 /* Resources are lacking: pauses. */
@@ -84,7 +104,7 @@ start_next(struct cgi *cgi)
 	struct run *run;
 
 	while ((run = TAILQ_FIRST(&cgi->queue)) != NULL && has_slot(cgi)) {
-		if (!has_descriptors(cgi)) {
+		if (!has_descriptors(cgi, run->req)) {
 			pause_starting(cgi, run, EMFILE);
 			break;
 		}

@@ -15,6 +15,10 @@
 
 #define NPIPES 3
 
+struct message {
+	struct spawn *spawn;
+};
+
 union control {
 	struct cmsghdr align;
 	char buf[CMSG_SPACE(NPIPES * sizeof(int))];
@@ -43,7 +47,8 @@ int
 handover_give(int giver, struct spawn *spawn, const int pipes[3])
 {
 	union control control;
-	struct iovec iov = { .iov_base = &spawn, .iov_len = sizeof spawn };
+	struct message message = { .spawn = spawn };
+	struct iovec iov = { .iov_base = &message, .iov_len = sizeof message };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *cmsg;
 	ssize_t n;
@@ -92,17 +97,17 @@ int
 handover_take(const struct handover *h, struct spawn *spawn)
 {
 	union control control;
-	struct spawn *whose;
-	struct iovec iov = { .iov_base = &whose, .iov_len = sizeof whose };
+	struct message message = { .spawn = NULL };
+	struct iovec iov = { .iov_base = &message, .iov_len = sizeof message };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	while (spawn->in == -1 && !spawn->lost) {
 		msg.msg_control = control.buf;
 		msg.msg_controllen = sizeof control.buf;
 		if (recvmsg(h->taker, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) !=
-		    sizeof whose)
+		    sizeof message)
 			return -1;
-		take_pipes(whose, &msg);
+		take_pipes(message.spawn, &msg);
 	}
 	if (spawn->lost)
 		errno = EMFILE;

@@ -69,21 +69,33 @@ pool_thread(pthread_t *thread, void *(*start)(void *), void *arg)
 	return 0;
 }
 
-/* A table of this thread's own; without one all works as well, but slower. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
+/*
+ * A table of this thread's own; without one all works as well, but slower.
+ * ThreadSanitizer knows descriptors by their numbers, and of one table only.
+ */
 static void
 leave_table(int keep, int notify)
 {
+#if defined(CLONE_FILES) && !defined(__SANITIZE_THREAD__)
 	int low = keep < notify ? keep : notify;
 	int high = keep < notify ? notify : keep;
 
-#ifdef CLONE_FILES
-	/* a table that cannot be emptied would keep sockets open */
+	/* one that cannot be emptied would keep sockets open */
 	if (close_range(~0U, ~0U, 0) == -1 || unshare(CLONE_FILES) == -1)
 		return;
 	/* an empty range is an error, and no harm */
 	(void)close_range(STDERR_FILENO + 1, (unsigned)low - 1, 0);
 	(void)close_range((unsigned)low + 1, (unsigned)high - 1, 0);
 	(void)close_range((unsigned)high + 1, ~0U, 0);
+#else
+	(void)keep;
+	(void)notify;
 #endif
 }
 

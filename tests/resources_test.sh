@@ -7,6 +7,9 @@
 #	files		EMFILE: accepting pauses, nothing is lost
 #	files_promised	also where the limits say otherwise: 503 at worst
 #	files_few	so few that not one script can be started: 503
+#	files_queue	scripts wait for descriptors, and each runs, once
+#	files_race	connections take them meanwhile: each request is answered,
+#			and no script runs twice
 #	memory		ENOMEM from a limit of the address space
 #	processes	EAGAIN from fork: 503, and later pages again
 
@@ -151,6 +154,60 @@ WRAPPER
 		echo "expect-end 31 0 0"
 	} >plan
 	atf_check -s exit:0 -o empty -e empty ./play <plan
+	finish
+}
+
+# once: notes that it runs, and what it is called; others run meanwhile.
+mk_once()
+{
+	mk_cgi once <<'CGI'
+#!/bin/sh
+echo "$QUERY_STRING" >>runs
+printf 'Content-Type: text/plain\n\n'
+sleep 0.1
+echo "once $QUERY_STRING"
+CGI
+}
+
+# The limits allow ten times as many as there are descriptors for.
+gateway_case files_queue
+files_queue_body()
+{
+	require_no_valgrind
+	use_cgi hello
+	mk_once
+	run_under <<'WRAPPER'
+ulimit -n 48 && exec "$@"
+WRAPPER
+	start_gateway -L scripts=150,requests=200,queue_wait=100 "$TREE"
+	atf_check -s exit:0 -o match:'requests=150 ok=150' -e empty \
+	    ./get once -k -n 150 -t 100 -p QUERY_STRING=n%d -x 'once n%d\n'
+	logged 'cannot start a script: Too many open files'
+	for n in $(seq 0 149); do echo "n$n"; done | sort >want
+	atf_check -s exit:0 -o file:want -e empty sort cgi-bin/runs
+	finish
+}
+
+# Connections and scripts have one table.
+gateway_case files_race
+files_race_body()
+{
+	require_no_valgrind
+	use_cgi hello
+	mk_once
+	run_under <<'WRAPPER'
+ulimit -n 48 && exec "$@"
+WRAPPER
+	start_gateway -L scripts=200,connections=200,queue_wait=3 "$TREE"
+	for n in 1 2 3 4 5; do
+		: >cgi-bin/runs
+		atf_check -s exit:0 -o match:'requests=60 ok=60' -e empty \
+		    ./get once -n 60 -C 60 -m 1 -t 100 -p QUERY_STRING=n%d
+		[ -s cgi-bin/runs ] || atf_fail "not one has run"
+		atf_check -s exit:0 -o empty -e empty \
+		    sh -c 'sort cgi-bin/runs | uniq -d'
+		check_clean
+	done
 	finish
 }
 

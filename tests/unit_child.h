@@ -1,11 +1,14 @@
 /*
  * Processes that do what a test wants, and what their owners are told of them:
- * for child_test.c and child_kill_test.c.
+ * for child_test.c, child_kill_test.c and children_test.c.
  */
 #ifndef UNIT_CHILD_H
 #define UNIT_CHILD_H
 
 #include <sys/types.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -99,6 +102,10 @@ play(enum act act, int number, int ready)
 	sigset_t none;
 
 	(void)setsid();
+#ifdef __linux__
+	/* a test that fails does not end them */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
