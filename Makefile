@@ -67,6 +67,9 @@ help:
 	@echo 'make valgrind   run the tests under valgrind'
 	@echo 'make bench      measure against other gateways; PEERS=, MEASURES=,'
 	@echo '                ROUNDS=, FULL=yes'
+	@echo 'make profile    find the hot spots; LOAD=hello, delay, download,'
+	@echo '                upload, echo or drips; WHO=gateway, worker or both'
+	@echo 'make instructions  renew what instructions_test compares with'
 	@echo 'make install    to $$DESTDIR$$PREFIX; make uninstall'
 	@echo 'make deps       install what building needs (apt)'
 	@echo 'make clean      remove what was built'
@@ -186,6 +189,18 @@ bench:
 	$(MAKE) all nginx
 	AFCGI=$$(cd $(B) && pwd)/afcgi sh tests/bench/run.sh
 
+profile:
+	sh contrib/deps.sh profile
+	$(MAKE) all nginx
+	AFCGI=$$(cd $(B) && pwd)/afcgi sh tests/bench/profile.sh
+
+# For this compiler, libc and libevent.
+instructions:
+	sh contrib/deps.sh check
+	$(MAKE) tests
+	AFCGI_TOP=$$(pwd) AFCGI_INSTRUCTIONS=renew kyua test \
+	    -k $(B)/tests/Kyuafile instructions_test
+
 deps:
 	sh contrib/deps.sh build
 
@@ -239,4 +254,5 @@ clean:
 	rm -rf $(B)
 
 .PHONY: all help nginx tests peers demo check sanitize sanitize-nginx \
-	valgrind lint bench deps install install-nginx uninstall clean
+	valgrind lint bench profile instructions deps install install-nginx \
+	uninstall clean

@@ -1,7 +1,10 @@
 #!/bin/sh
 # Installs the Debian packages that a set of make targets needs:
 #
-#     contrib/deps.sh build|nginx|demo|check|sanitize-nginx|lint|bench ...
+#     contrib/deps.sh SET ...
+#
+# where a set is build, nginx, demo, check, sanitize-nginx, lint, bench or
+# profile.
 #
 # Silent, and done in a blink, when nothing is missing.  Otherwise it says
 # what it installs and does so as root, or through sudo.  Of the packages that
@@ -24,10 +27,11 @@ sanitize_nginx='dpkg-dev libpcre2-dev libssl-dev zlib1g-dev'
 lint="$build bmake clang clang-format clang-tidy cppcheck libatf-dev mandoc"
 lint="$lint shellcheck"
 bench="$check fcgiwrap python3-minimal uwsgi-core wrk"
+profile="$nginx curl linux-perf nginx perl strace valgrind wrk"
 
 usage() {
 	echo 'usage: contrib/deps.sh' \
-	    'build|nginx|demo|check|sanitize-nginx|lint|bench ...' >&2
+	    'build|nginx|demo|check|sanitize-nginx|lint|bench|profile ...' >&2
 	exit 1
 }
 
@@ -93,6 +97,7 @@ for set; do
 	sanitize-nginx) packages="$packages $sanitize_nginx" ;;
 	lint) packages="$packages $lint" ;;
 	bench) packages="$packages $bench" ;;
+	profile) packages="$packages $profile" ;;
 	*) usage ;;
 	esac
 done
