@@ -200,7 +200,7 @@ flood_body()
 		echo 'expect-stdout 100 retry'
 		echo 'run perl many_lines.pl 1000 400 >posted & echo $! >post.pid'
 		for id in $(seq 1 100); do
-			echo "expect-stdout $id id: 1000\\n"
+			printf '%s\n' "expect-stdout $id id: 1000\n"
 		done
 		echo "run kill -TERM $GATEWAY_PID"
 		for id in $(seq 1 100); do
