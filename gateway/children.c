@@ -31,7 +31,7 @@
 #define EARLY_TIME 10000
 
 #define SWEEP_FEW 64 /* so many children may be asked for at every signal */
-#define SWEEP_TIME 50 /* ms until more are, at most */
+#define SWEEP_TIME 200 /* ms until more are, at most */
 #define LOOKS_MAX 64 /* times that an awaited child is asked for */
 
 struct early_exit {

@@ -3,19 +3,20 @@
  * also sends a body of a gigabyte, as far as anybody takes it.  Prints "ready"
  * once all requests have been sent; at TERM, how many of the connections the
  * server has closed, and how many bytes of bodies it took.  They leave with a
- * reset: a mere end would wait behind what the server does not read.
+ * reset: a mere end would wait behind what the server does not read.  They must
+ * not take the processor from others either: epoll, for poll(2) looks at all of
+ * them each time.
  *
  *	stall [-c clients] [-u] port path
  */
 #include <sys/types.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <err.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,11 @@
  * would keep megabytes for each, which tells nothing of the server.
  */
 #define SEGMENT 1448
+
+struct stall {
+	int fd;
+	long left; /* of its body */
+};
 
 static volatile sig_atomic_t ended;
 
@@ -56,50 +62,29 @@ stall_begin(struct sockaddr_in *address, const char *request, size_t len)
 	return fd;
 }
 
-/* Sends what the server takes, a piece from each in turn. */
+/* Sends a piece of what the server takes.  Returns how many bytes it took. */
 static long
-stall_upload(struct pollfd *pfds, long *left, int n)
+stall_upload(struct stall *stall)
 {
 	static char buf[16384];
+	size_t want = sizeof(buf);
 	ssize_t w;
-	size_t want;
-	long took = 0;
-	int i;
 
-	for (i = 0; i < n; i++) {
-		if ((pfds[i].revents & POLLOUT) == 0)
-			continue;
-		want = sizeof(buf);
-		if (left[i] < (long)want)
-			want = (size_t)left[i];
-		w = write(pfds[i].fd, buf, want);
-		if (w == -1 && errno != EAGAIN)
-			continue; /* poll will tell */
-		if (w > 0) {
-			left[i] -= w;
-			took += w;
-		}
-		if (left[i] == 0)
-			pfds[i].events = 0;
-	}
-	return took;
+	if (stall->left < (long)want)
+		want = (size_t)stall->left;
+	if (want == 0 || (w = write(stall->fd, buf, want)) == -1)
+		return 0; /* if it has been closed, that is told too */
+	stall->left -= w;
+	return w;
 }
 
-/* Takes connections that have been closed out of the game; returns how many. */
-static int
-stall_closed(struct pollfd *pfds, int n)
+static void
+stall_watch(int epoll, struct stall *stall, uint32_t events)
 {
-	int i, closed = 0;
+	struct epoll_event event = { .events = events, .data.ptr = stall };
 
-	for (i = 0; i < n; i++) {
-		if ((pfds[i].revents & (POLLHUP | POLLERR | POLLRDHUP)) == 0)
-			continue;
-		(void)close(pfds[i].fd);
-		pfds[i].fd = -1;
-		pfds[i].revents = 0;
-		closed++;
-	}
-	return closed;
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, stall->fd, &event) == -1)
+		err(1, "epoll_ctl");
 }
 
 int
@@ -107,10 +92,11 @@ main(int argc, char *argv[])
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	struct sigaction action = { .sa_handler = on_term };
-	struct pollfd *pfds;
+	struct epoll_event events[64];
+	struct stall *stalls, *stall;
 	char *request;
-	long *left, took = 0;
-	int i, ch, len, closed = 0, n = 1, upload = 0;
+	long took = 0;
+	int i, ch, len, epoll, ready, closed = 0, n = 1, upload = 0;
 
 	while ((ch = getopt(argc, argv, "c:u")) != -1) {
 		if (ch == 'c')
@@ -129,28 +115,34 @@ main(int argc, char *argv[])
 	len = asprintf(&request,
 	    "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %ld\r\n\r\n",
 	    upload ? "POST" : "GET", argv[1], upload ? BODY : 0);
-	pfds = calloc((size_t)n, sizeof(*pfds));
-	left = calloc((size_t)n, sizeof(*left));
-	if (len == -1 || pfds == NULL || left == NULL)
+	stalls = calloc((size_t)n, sizeof(*stalls));
+	if (len == -1 || stalls == NULL || (epoll = epoll_create1(0)) == -1)
 		err(1, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigaction(SIGTERM, &action, NULL);
 	for (i = 0; i < n; i++) {
-		pfds[i].fd = stall_begin(&address, request, (size_t)len);
-		pfds[i].events = (short)(POLLRDHUP | (upload ? POLLOUT : 0));
-		left[i] = BODY;
+		stalls[i].fd = stall_begin(&address, request, (size_t)len);
+		stalls[i].left = BODY;
+		stall_watch(epoll, &stalls[i],
+		    EPOLLRDHUP | (upload ? EPOLLOUT : 0));
 	}
 	(void)printf("ready\n");
 	(void)fflush(stdout);
 	while (!ended) {
-		if (poll(pfds, (nfds_t)n, 100) < 1)
-			continue;
-		closed += stall_closed(pfds, n);
-		took += stall_upload(pfds, left, n);
+		ready = epoll_wait(epoll, events, 64, -1);
+		for (i = 0; i < ready; i++) {
+			stall = events[i].data.ptr;
+			if (upload)
+				took += stall_upload(stall);
+			if ((events[i].events &
+				(EPOLLHUP | EPOLLERR | EPOLLRDHUP)) == 0)
+				continue;
+			(void)close(stall->fd);
+			closed++;
+		}
 	}
 	(void)printf("clients=%d closed=%d took=%ld\n", n, closed, took);
-	free(left);
-	free(pfds);
+	free(stalls);
 	free(request);
 	return 0;
 usage:

@@ -9,7 +9,9 @@
 # those clients (a request that got no answer counts with the 3 seconds or more
 # that it waited), and how much the PSS of the web server's process and of the
 # FastCGI server grew, at worst.  Allowed with the module and the gateway: 1.2
-# times the p99; two windows (512 KiB) for one client, 32 KiB each for many.
+# times the p99; two windows (512 KiB) for one client, 32 KiB each for many.  A
+# site that is idle meanwhile is asked as well, for thousands of full sockets
+# cost the whole machine something.
 #
 #	CLIENTS (50), PAUSE (100), CROWD (2000)
 #	SECONDS_EACH	of one measurement (3)
@@ -51,6 +53,22 @@ small()
 	./clients -c "$CLIENTS" -p "$PAUSE" -s "$SECONDS_EACH" \
 	    -x "$SITE_TEXT" "$SITE_PORT" "$SITE_SMALL" \
 	    >>"$site.$1" 2>>"$site.err" || :
+}
+
+# beside: the same of a site that has nothing to do with it, while the clients
+# of this one are stalled: what so many sockets and processes cost the machine.
+beside()
+{
+	for other in $sites; do
+		[ "$other" = "$site" ] || break
+	done
+	[ "$other" != "$site" ] || return 0
+	this=$site
+	site=$other
+	site_use "$site"
+	small beside
+	site=$this
+	site_use "$site"
 }
 
 # memory tag: of both processes, into site.worker.tag and site.server.tag.
@@ -106,6 +124,7 @@ stalled()
 	settle
 	memory stalled
 	small stalled
+	beside
 	memory stalled
 	kill -TERM $stall
 	wait $stall
@@ -147,6 +166,10 @@ report()
 	    "$(field p50 <"$site.stalled" | median) ms;" \
 	    "$(total good) answers, $(total bad) wrong," \
 	    "$(total unanswered) missing"
+	[ ! -s "$site.beside" ] ||
+	    say "$kind, $site: p99 $(field p99 <"$site.beside" | median) ms" \
+	    "beside others that are stalled," \
+	    "ratio $(calc "$(field p99 <"$site.beside" | median) / $alone")"
 	say "$kind, $site: worker +$(growth worker) KiB$(memory_limit | tr -d '\n')," \
 	    "server +$(growth server) KiB; stalled clients that were closed:" \
 	    "$(field closed <"$site.stall" | tr '\n' ' ')"
