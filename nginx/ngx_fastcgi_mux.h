@@ -157,6 +157,7 @@ struct ngx_fastcgi_mux_conn_s {
 
     ngx_fastcgi_mux_queue_t         out;
     ngx_queue_t                     writers;        /* wait for room in it */
+    ngx_uint_t                      round;          /* in which some were woken */
 
     size_t                          granted;        /* sum of windows */
     size_t                          buffered;       /* bytes in streams */
@@ -210,6 +211,7 @@ struct ngx_fastcgi_mux_stream_s {
     size_t                          padding;
     ngx_buf_t                      *begin;          /* until PARAMS end */
     size_t                          turn;           /* bytes left of it */
+    ngx_uint_t                      round;          /* when it was given */
     size_t                          send_window;
 
     /* the server's records, on their way in */

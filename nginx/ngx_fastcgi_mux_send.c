@@ -273,6 +273,11 @@ ngx_fastcgi_mux_send_wait(ngx_fastcgi_mux_stream_t *s)
 
     conn = s->conn;
 
+    if (s->round != conn->round) {
+        /* it had nothing to write then, and others have been given the room */
+        s->turn = 0;
+    }
+
     if (s->turn) {
         return 0;
     }

@@ -173,6 +173,7 @@ ngx_fastcgi_mux_wake(ngx_fastcgi_mux_conn_t *conn)
     ngx_fastcgi_mux_stream_t  *s;
 
     room = NGX_FASTCGI_MUX_HIGH - conn->out.bytes;
+    conn->round++;
 
     while (room >= NGX_FASTCGI_MUX_RECORD && !ngx_queue_empty(&conn->writers))
     {
@@ -181,6 +182,7 @@ ngx_fastcgi_mux_wake(ngx_fastcgi_mux_conn_t *conn)
 
         ngx_fastcgi_mux_stream_unwait(s);
         s->turn = NGX_FASTCGI_MUX_RECORD;
+        s->round = conn->round;
         room -= NGX_FASTCGI_MUX_RECORD;
 
         ngx_fastcgi_mux_stream_writable(s);

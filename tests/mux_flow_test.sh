@@ -7,7 +7,8 @@
 #	           it goes on it gets it all
 #	upload     bodies for scripts that never read, likewise
 #	crowd      200 clients stall at once (MUX_STALLED: how many)
-#	uploaders  50 stalled uploads at once
+#	uploaders  200 stalled uploads at once (MUX_STALLED)
+#	turns      a turn to write that was not used in time is lost
 #	full_rate  a fast one beside a stalled one has the whole way
 #	paces      many at different paces, each gets its own bytes
 #	windows    the smallest windows serve as well
@@ -229,15 +230,52 @@ uploaders_body()
 #!/bin/sh
 exec sleep 600
 CGI
+	n=${MUX_STALLED:-200}
 	flow_before
-	stall crowd put 50 "/u/cgi-bin/deaf-for-ever"
+	stall crowd put "$n" "/u/cgi-bin/deaf-for-ever"
 	flow_others 30
 	# Towards a script there is a window of 64 KB, and the way there.
-	flow_after $((50 * 400 + 4096)) $((50 * 400 + 4096))
+	flow_after $((n * 400 + 4096)) $((n * 400 + 4096))
 	bytes 1000000 >body
 	atf_check -s exit:0 -o file:body -e empty curl -sS -m 30 -H Expect: \
 	    --data-binary @body "$WEB/u/cgi-bin/echo"
 	client_leave "$CLIENT"
+	wait_for no_scripts
+	mux_one_connection
+	mux_finish
+}
+
+# While the gateway is stopped, 200 requests stand in line, and each is given a
+# turn when it goes on.  When it is stopped again their bodies come, all at once.
+mux_case turns
+turns_body()
+{
+	flow_site </dev/null
+	mk_cgi deaf-for-ever <<'CGI'
+#!/bin/sh
+exec sleep 600
+CGI
+	cat >turns.pl <<'CLIENT'
+use strict;
+use IO::Select;
+use IO::Socket::INET;
+my ($port, $gateway) = @ARGV;
+my @clients = map { IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") or
+    die "connect: $!" } 1 .. 200;
+sub all { my $what = shift;
+	kill STOP => $gateway;
+	syswrite $_, $what or die "write: $!" for @clients;
+	sleep 1;
+	kill CONT => $gateway;
+	sleep 2 }
+all("POST /u/cgi-bin/deaf-for-ever HTTP/1.1\r\nHost: a\r\n" .
+    "X-Fill: " . "x" x 4000 . "\r\nContent-Length: 20000\r\n\r\n");
+all("y" x 16000);
+my @answers = IO::Select->new(@clients)->can_read(0);
+print scalar @answers, " were answered\n";
+CLIENT
+	atf_check -s exit:0 -o inline:'0 were answered\n' -e empty \
+	    perl turns.pl "$WEB_PORT" "$GATEWAY_PID"
 	wait_for no_scripts
 	mux_one_connection
 	mux_finish
