@@ -99,6 +99,20 @@ leave_table(int keep, int notify)
 #endif
 }
 
+/*
+ * Programs that have been started go first: new ones beside them would only
+ * make all of them late.  What a thread starts is scheduled as ever.
+ */
+static void
+be_modest(void)
+{
+#ifdef SCHED_RESET_ON_FORK
+	static const struct sched_param none;
+
+	(void)sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &none);
+#endif
+}
+
 static void *
 worker(void *arg)
 {
@@ -106,8 +120,10 @@ worker(void *arg)
 	struct job *job;
 	int first;
 
-	if (pool->keep != -1)
+	if (pool->keep != -1) {
 		leave_table(pool->keep, pool->fds[1]);
+		be_modest();
+	}
 	(void)pthread_mutex_lock(&pool->lock);
 	for (;;) {
 		while ((job = TAILQ_FIRST(&pool->todo)) == NULL && !pool->stop)
