@@ -236,6 +236,7 @@ struct ngx_fastcgi_mux_stream_s {
     unsigned                        cut:1;          /* AFCGI_CUT */
     unsigned                        died:1;         /* with its conn */
     unsigned                        told:1;         /* in the error log */
+    unsigned                        gone:1;         /* its client */
     unsigned                        detached:1;     /* request has gone */
     unsigned                        aborted:1;
 };

@@ -35,6 +35,11 @@ ngx_fastcgi_mux_stream_detach(ngx_fastcgi_mux_stream_t *s, ngx_uint_t state)
 
     ngx_fastcgi_mux_stream_close(s);
 
+    if (s->gone) {
+        /* the server is not to blame */
+        state &= ~NGX_PEER_FAILED;
+    }
+
     if (conn == NULL) {
 
         if (s->refused) {
@@ -106,6 +111,7 @@ ngx_fastcgi_mux_stream_wanted(ngx_fastcgi_mux_stream_t *s, ngx_uint_t state)
     }
 
     if (!s->stdin_closed
+        || s->gone
         || (state & NGX_PEER_FAILED)
         || u->headers_in.status_n == 0
         || s->read.timedout || s->write.timedout

@@ -83,6 +83,15 @@ ngx_fastcgi_mux_duplex_gone(ngx_fastcgi_mux_stream_t *s)
     r = s->peer->request;
     rev = r->connection->read;
 
+#if (NGX_HTTP_V2)
+
+    if (r->stream) {
+        /* nginx finds out by itself */
+        return 0;
+    }
+
+#endif
+
     return !s->write.ready
            && r->reading_body
            && (rev->pending_eof || rev->eof || rev->error)
@@ -148,8 +157,11 @@ ngx_fastcgi_mux_duplex_reader(ngx_http_request_t *r)
                       "client prematurely closed connection "
                       "while its request was sent to upstream");
 
-        c->error = 1;
-        ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+        /* nginx ends the request when it reads the stream */
+
+        mp->stream->told = 1;
+        mp->stream->gone = 1;
+        ngx_fastcgi_mux_stream_fail(mp->stream);
         return;
     }
 
