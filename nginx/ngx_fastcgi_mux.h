@@ -157,7 +157,7 @@ struct ngx_fastcgi_mux_conn_s {
 
     ngx_fastcgi_mux_queue_t         out;
     ngx_queue_t                     writers;        /* wait for room in it */
-    ngx_uint_t                      round;          /* in which some were woken */
+    ngx_uint_t                      round;          /* of those woken */
 
     size_t                          granted;        /* sum of windows */
     size_t                          buffered;       /* bytes in streams */
