@@ -20,7 +20,6 @@
 #include "run.h"
 #include "server.h"
 
-#define FDS_PER_SCRIPT 3 /* of the event loop's table */
 #define FDS_OTHERS 64 /* for what is neither a script's nor a connection's */
 #define RETRY_TIME 100 /* ms until lacking resources are asked for again */
 
@@ -76,8 +75,8 @@ can_open(size_t n)
 static int
 has_descriptors(const struct cgi *cgi, const struct request *req)
 {
-	size_t need = FDS_PER_SCRIPT * ((size_t)cgi->nstarting + 1);
-	size_t used = (FDS_PER_SCRIPT + 1) * (size_t)cgi->nruns +
+	size_t need = HANDOVER_PIPES * ((size_t)cgi->nstarting + 1);
+	size_t used = (HANDOVER_PIPES + 1) * (size_t)cgi->nruns +
 	    2 * (size_t)request_server(req)->nconns + FDS_OTHERS;
 
 	return used + need <= (size_t)cgi->max_fds || can_open(need);

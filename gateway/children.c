@@ -114,37 +114,40 @@ reap_all(struct children *children)
 	}
 }
 
+/* Tells of the slots that have become free, once. */
 static void
-sigchld_cb(evutil_socket_t sig, short what, void *arg)
+reap(struct children *children, void (*which)(struct children *))
 {
-	static const struct timeval tv = { 0, SWEEP_TIME * 1000 };
-	struct children *children = arg;
 	unsigned before = children->running;
 
-	(void)sig;
-	(void)what;
-	if (children->running <= SWEEP_FEW)
-		reap_all(children);
-	else {
-		reap_awaited(children);
-		if (!evtimer_pending(&children->sweep, NULL))
-			(void)evtimer_add(&children->sweep, &tv);
-	}
+	which(children);
 	if (children->running < before)
 		children->changed(children->changed_arg);
 }
 
 static void
+sigchld_cb(evutil_socket_t sig, short what, void *arg)
+{
+	static const struct timeval tv = { 0, SWEEP_TIME * 1000 };
+	struct children *children = arg;
+
+	(void)sig;
+	(void)what;
+	if (children->running <= SWEEP_FEW) {
+		reap(children, reap_all);
+		return;
+	}
+	reap(children, reap_awaited);
+	if (!evtimer_pending(&children->sweep, NULL))
+		(void)evtimer_add(&children->sweep, &tv);
+}
+
+static void
 sweep_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct children *children = arg;
-	unsigned before = children->running;
-
 	(void)fd;
 	(void)what;
-	reap_all(children);
-	if (children->running < before)
-		children->changed(children->changed_arg);
+	reap(arg, reap_all);
 }
 
 int

@@ -6,12 +6,18 @@
 #include "clock.h"
 
 int64_t
-clock_now(void)
+clock_now_us(void)
 {
 	struct timespec ts;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t
+clock_now(void)
+{
+	return clock_now_us() / 1000;
 }
 
 int64_t

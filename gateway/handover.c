@@ -13,15 +13,13 @@
 #include "handover.h"
 #include "spawner.h"
 
-#define NPIPES 3
-
 struct message {
 	struct spawn *spawn;
 };
 
 union control {
 	struct cmsghdr align;
-	char buf[CMSG_SPACE(NPIPES * sizeof(int))];
+	char buf[CMSG_SPACE(HANDOVER_PIPES * sizeof(int))];
 };
 
 int
@@ -44,7 +42,7 @@ handover_clear(struct handover *h)
 }
 
 int
-handover_give(int giver, struct spawn *spawn, const int pipes[3])
+handover_give(int giver, struct spawn *spawn, const int pipes[HANDOVER_PIPES])
 {
 	union control control;
 	struct message message = { .spawn = spawn };
@@ -60,11 +58,11 @@ handover_give(int giver, struct spawn *spawn, const int pipes[3])
 	cmsg = CMSG_FIRSTHDR(&msg);
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(NPIPES * sizeof(int));
-	memcpy(CMSG_DATA(cmsg), pipes, NPIPES * sizeof(int));
+	cmsg->cmsg_len = CMSG_LEN(HANDOVER_PIPES * sizeof(int));
+	memcpy(CMSG_DATA(cmsg), pipes, HANDOVER_PIPES * sizeof(int));
 	n = sendmsg(giver, &msg, MSG_NOSIGNAL);
 	error = errno;
-	for (i = 0; i < NPIPES; i++)
+	for (i = 0; i < HANDOVER_PIPES; i++)
 		(void)close(pipes[i]);
 	errno = error;
 	return n == -1 ? -1 : 0;
@@ -75,14 +73,14 @@ static void
 take_pipes(struct spawn *spawn, struct msghdr *msg)
 {
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	int pipes[NPIPES];
+	int pipes[HANDOVER_PIPES];
 	size_t i, n = 0;
 
 	if (cmsg != NULL && cmsg->cmsg_type == SCM_RIGHTS) {
 		n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		memcpy(pipes, CMSG_DATA(cmsg), n * sizeof(int));
 	}
-	if (n == NPIPES) {
+	if (n == HANDOVER_PIPES) {
 		spawn->in = pipes[0];
 		spawn->out = pipes[1];
 		spawn->err = pipes[2];

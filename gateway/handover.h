@@ -10,6 +10,8 @@
 
 struct spawn;
 
+#define HANDOVER_PIPES 3 /* of a script: its input, output and errors */
+
 struct handover {
 	int giver; /* the threads' end; it blocks */
 	int taker; /* the event loop's */
@@ -23,7 +25,7 @@ void handover_clear(struct handover *);
  * succeeds or not.  From then on the spawn's in, out and err are the event
  * loop's.  Returns 0, or -1 with errno.
  */
-int handover_give(int giver, struct spawn *, const int pipes[3]);
+int handover_give(int giver, struct spawn *, const int pipes[HANDOVER_PIPES]);
 /*
  * On the event loop: takes a spawn's pipes, which have been given before.
  * Returns 0, or -1 with errno: EMFILE if there were no descriptors for them.

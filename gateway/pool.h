@@ -34,7 +34,8 @@ struct pool *pool_new(struct event_base *, unsigned threads);
 /*
  * The same, with a descriptor table for each thread, if the system has such a
  * thing: standard descriptors and keep (not -1) are in it, and nothing else
- * that the process has open.
+ * that the process has open.  To the scheduler they are batch jobs: what they
+ * have started comes first.
  */
 struct pool *pool_new_apart(struct event_base *, unsigned threads, int keep);
 /*

@@ -1,33 +1,23 @@
 /*
  * The timer, and what is said of it.
  */
-#include <time.h>
-
 #include <signal.h>
 
 #include <event2/event.h>
 
+#include "clock.h"
 #include "log.h"
 #include "pulse.h"
 
 #define BEAT 1000 /* us */
 #define TIME_MAX (60 * 1000000LL) /* us that it is measured */
 
-static int64_t
-now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 static void
 await_beat(struct pulse *pulse)
 {
 	static const struct timeval tv = { 0, BEAT };
 
-	pulse->expected = now() + BEAT;
+	pulse->expected = clock_now_us() + BEAT;
 	if (evtimer_add(&pulse->beat, &tv) == -1)
 		pulse->began = 0;
 }
@@ -35,7 +25,7 @@ await_beat(struct pulse *pulse)
 static void
 note_beat(struct pulse *pulse)
 {
-	int64_t late = now() - pulse->expected;
+	int64_t late = clock_now_us() - pulse->expected;
 
 	if (late > pulse->longest)
 		pulse->longest = late;
@@ -49,7 +39,7 @@ beat_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	note_beat(pulse);
-	if (now() - pulse->began < TIME_MAX)
+	if (clock_now_us() - pulse->began < TIME_MAX)
 		await_beat(pulse);
 	else
 		pulse->began = 0;
@@ -66,10 +56,10 @@ signal_cb(evutil_socket_t sig, short what, void *arg)
 		note_beat(pulse);
 		log_info("event loop: longest turn %lld us in %lld ms",
 		    (long long)pulse->longest,
-		    (long long)(now() - pulse->began) / 1000);
+		    (long long)(clock_now_us() - pulse->began) / 1000);
 	} else
 		log_info("event loop: measured for a minute");
-	pulse->began = now();
+	pulse->began = clock_now_us();
 	pulse->longest = 0;
 	await_beat(pulse);
 }

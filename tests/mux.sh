@@ -359,3 +359,21 @@ mux_finish()
 	stop_web
 	if [ -n "$GATEWAY_PID" ]; then finish; fi
 }
+
+# Locations to the upstream, whose prefix it does not see: /r is unbuffered in
+# both directions, /b in neither.
+mux_raw_locations()
+{
+	cat <<'CONF'
+location /r/ {
+	rewrite ^/r(/.*) $1 break;
+	fastcgi_pass mux;
+	fastcgi_buffering off;
+	fastcgi_request_buffering off;
+}
+location /b/ {
+	rewrite ^/b(/.*) $1 break;
+	fastcgi_pass mux;
+}
+CONF
+}

@@ -30,16 +30,7 @@ end_site()
 	mux_start_nginx <<CONF
 include params;
 $*
-location /r/ {
-	rewrite ^/r(/.*) \$1 break;
-	fastcgi_pass mux;
-	fastcgi_buffering off;
-	fastcgi_request_buffering off;
-}
-location /b/ {
-	rewrite ^/b(/.*) \$1 break;
-	fastcgi_pass mux;
-}
+$(mux_raw_locations)
 location /u/ {
 	rewrite ^/u(/.*) \$1 break;
 	fastcgi_pass mux;

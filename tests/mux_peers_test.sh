@@ -18,6 +18,7 @@
 . "$(atf_get_srcdir)/lib.sh"
 . "$(atf_get_srcdir)/web.sh"
 . "$(atf_get_srcdir)/mux.sh"
+. "$(atf_get_srcdir)/fpm.sh"
 MUX_NEEDS="sha256sum h2load"
 
 # / buffers, /raw/ does not, in either direction.
@@ -178,25 +179,13 @@ gateway_body()
 mux_case php
 php_body()
 {
-	fpm=$(command -v php-fpm) || for fpm in /usr/sbin/php-fpm*; do :; done
+	fpm=$(php_fpm)
 	[ -x "$fpm" ] || atf_skip "no php-fpm"
 	cp "$TESTS/peers/peer.php" .
 	PEER_FILE=$PWD/peer.php
 	CHUNKED= # it reads no body without a CONTENT_LENGTH
-	cat >fpm.conf <<CONF
-[global]
-error_log = $PWD/fpm.log
-pid = $PWD/fpm.pid
-daemonize = no
-[www]
-$(web_user "user = root")
-$(web_user "group = root")
-listen = $PWD/gw.sock
-listen.backlog = 1024
-pm = static
-pm.max_children = 4
-php_admin_value[post_max_size] = 100M
-CONF
+	fpm_conf 4
+	echo 'php_admin_value[post_max_size] = 100M' >>fpm.conf
 	"$fpm" -n -R -F -y fpm.conf -c /dev/null >php.out 2>&1 </dev/null &
 	echo $! >>web.pids
 	wait_for answers

@@ -35,6 +35,14 @@ run ./get hello >/dev/null
 PLAY
 }
 
+# few_files n: the gateway may have so many descriptors.
+few_files()
+{
+	run_under <<WRAPPER
+ulimit -n $1 && exec "\$@"
+WRAPPER
+}
+
 # A file system of 1 MB, mounted for the gateway alone.
 gateway_case spool_full
 spool_full_requires()
@@ -99,9 +107,7 @@ files_body()
 {
 	require_no_valgrind
 	use_cgi hello
-	run_under <<'WRAPPER'
-ulimit -n 48 && exec "$@"
-WRAPPER
+	few_files 48
 	start_gateway "$TREE"
 	atf_check -s exit:0 -o match:'requests=100 ok=100' -e empty \
 	    ./get hello -n 100 -C 100 -m 1 -t 100 -p QUERY_STRING=n%d \
@@ -116,9 +122,7 @@ files_promised_body()
 {
 	require_no_valgrind
 	use_cgi hello
-	run_under <<'WRAPPER'
-ulimit -n 48 && exec "$@"
-WRAPPER
+	few_files 48
 	start_gateway -L scripts=200,connections=200,queue_wait=1 "$TREE"
 	atf_check -s exit:0 -o match:'requests=100 ok=100' -e empty \
 	    ./get hello -n 100 -C 100 -m 1 -t 100
@@ -135,9 +139,7 @@ files_few_body()
 {
 	require_no_valgrind
 	use_cgi silent hello
-	run_under <<'WRAPPER'
-ulimit -n 40 && exec "$@"
-WRAPPER
+	few_files 40
 	start_gateway -L scripts=100,connections=100,queue_wait=1 "$TREE"
 	{
 		for id in $(seq 30); do
@@ -176,9 +178,7 @@ files_queue_body()
 	require_no_valgrind
 	use_cgi hello
 	mk_once
-	run_under <<'WRAPPER'
-ulimit -n 48 && exec "$@"
-WRAPPER
+	few_files 48
 	start_gateway -L scripts=150,requests=200,queue_wait=100 "$TREE"
 	atf_check -s exit:0 -o match:'requests=150 ok=150' -e empty \
 	    ./get once -k -n 150 -t 100 -p QUERY_STRING=n%d -x 'once n%d\n'
@@ -195,9 +195,7 @@ files_race_body()
 	require_no_valgrind
 	use_cgi hello
 	mk_once
-	run_under <<'WRAPPER'
-ulimit -n 48 && exec "$@"
-WRAPPER
+	few_files 48
 	start_gateway -L scripts=200,connections=200,queue_wait=3 "$TREE"
 	for n in 1 2 3 4 5; do
 		: >cgi-bin/runs

@@ -14,17 +14,13 @@
 #	ASYNC	the asynchronous server (beside the gateway)
 
 . "$AFCGI_TOP/tests/mux.sh"
+. "$AFCGI_TOP/tests/fpm.sh"
 async_build=$(dirname "$AFCGI")
 MUX_MODULE=$async_build/ngx_http_upstream_fastcgi_multiplex_module.so
 ASYNC=${ASYNC:-$async_build/fcgi-async}
 PEER_GO=$async_build/tests/peer-go
 WORKERS=2
 PHP_CHILDREN=128 # for keepalive, which keeps that many busy
-
-pair_fpm()
-{
-	command -v php-fpm || ls /usr/sbin/php-fpm* 2>/dev/null
-}
 
 # pair_can pair: whether what it needs is there.
 pair_can()
@@ -34,7 +30,7 @@ pair_can()
 	case $1 in
 	*-async) pair_file=$ASYNC ;;
 	*-go) pair_file=$PEER_GO ;;
-	*-php) pair_file=$(pair_fpm | head -n 1) ;;
+	*-php) pair_file=$(php_fpm) ;;
 	esac
 	case $1 in
 	module-*) [ -f "$MUX_MODULE" ] || pair_file= ;;
@@ -52,19 +48,8 @@ pair_server()
 		;;
 	go) "$PEER_GO" gw.sock >server.out 2>&1 </dev/null & ;;
 	php)
-		cat >fpm.conf <<CONF
-[global]
-error_log = $PWD/fpm.log
-daemonize = no
-[www]
-$(web_user "user = root")
-$(web_user "group = root")
-listen = $PWD/gw.sock
-listen.backlog = 1024
-pm = static
-pm.max_children = $PHP_CHILDREN
-CONF
-		"$(pair_fpm | head -n 1)" -n -R -F -y fpm.conf -c /dev/null \
+		fpm_conf "$PHP_CHILDREN"
+		"$(php_fpm)" -n -R -F -y fpm.conf -c /dev/null \
 		    >server.out 2>&1 </dev/null &
 		;;
 	esac

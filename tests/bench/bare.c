@@ -15,8 +15,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "now.h"
 
 struct job {
 	struct event *out;
@@ -33,15 +34,6 @@ static char query[] = "QUERY_STRING=";
 static int left, good;
 
 static void job_start(struct job *);
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 /* Both pipes are at their end: the program is done, or nearly. */
 static void

@@ -27,8 +27,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "now.h"
 
 #define ANSWER_MAX 4096
 
@@ -55,15 +56,6 @@ static struct pollfd *pfds;
 static double *times;
 static size_t ntimes, room;
 static int good, bad, unanswered, starved;
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static double
 pause_next(void)

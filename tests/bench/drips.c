@@ -21,8 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "now.h"
 
 #define LINE_MAX_LEN 64
 #define TIME_FRACTION 9 /* digits of a time after its point */
@@ -44,15 +45,6 @@ static size_t request_len;
 static int poll_fd, begun, whole, open_clients;
 static long total;
 static double delay_max, delay_sum;
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 /* Connects without waiting: the server's queue may be full. */
 static void

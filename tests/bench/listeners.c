@@ -34,6 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "now.h"
 #include "response.h"
 
 #define AT_ONCE 256 /* requests without a response at a time */
@@ -70,15 +71,6 @@ static uint64_t first;
 static double *posted, *last; /* when, by whoever had it last */
 static float *times;
 static size_t ntimes, nmissing;
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static int
 float_compare(const void *a, const void *b)

@@ -18,10 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../gateway/fcgi.h"
+#include "now.h"
 
 #define REQUEST_MAX 2048
 #define BODY_MAX 1024
@@ -44,15 +44,6 @@ struct load {
 	unsigned last_id;
 	long records, switches;
 };
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static size_t
 param_put(uint8_t *p, const char *name, const char *value)
