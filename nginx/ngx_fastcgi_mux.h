@@ -390,6 +390,7 @@ ngx_chain_t *ngx_fastcgi_mux_stream_send_chain(ngx_connection_t *c,
     ngx_chain_t *in, off_t limit);
 /* nginx has taken, or nobody wants, so much of what has come */
 void ngx_fastcgi_mux_stream_taken(ngx_fastcgi_mux_stream_t *s, size_t n);
+void ngx_fastcgi_mux_stream_drop(ngx_fastcgi_mux_stream_t *s);
 
 ngx_uint_t ngx_fastcgi_mux_has_body(ngx_http_request_t *r);
 /* the request cannot share a connection without flow control */

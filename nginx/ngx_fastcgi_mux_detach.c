@@ -62,12 +62,6 @@ ngx_fastcgi_mux_stream_detach(ngx_fastcgi_mux_stream_t *s, ngx_uint_t state)
         && (conn->state != ngx_fastcgi_mux_open
             || (conn->out.bytes && !conn->connection->write->ready)))
     {
-        if (conn->state == ngx_fastcgi_mux_waiting) {
-            /* the question may be what the server does not like */
-            ngx_fastcgi_mux_server_set_state(s->server, ngx_fastcgi_mux_plain,
-                                             &conn->log);
-        }
-
         /* the next request may have more luck with another connection */
         ngx_fastcgi_mux_conn_retire(conn);
     }
@@ -133,16 +127,11 @@ ngx_fastcgi_mux_stream_wanted(ngx_fastcgi_mux_stream_t *s, ngx_uint_t state)
 static void
 ngx_fastcgi_mux_stream_discard(ngx_fastcgi_mux_stream_t *s)
 {
-    size_t  n;
-
     s->detached = 1;
     s->peer = NULL;
 
     ngx_fastcgi_mux_stream_unwait(s);
-
-    n = s->in.bytes;
-    ngx_fastcgi_mux_queue_drop(&s->in, n);
-    ngx_fastcgi_mux_stream_taken(s, n);
+    ngx_fastcgi_mux_stream_drop(s);
 
     s->read.handler = ngx_fastcgi_mux_stream_discard_handler;
     s->write.handler = ngx_fastcgi_mux_stream_discard_handler;

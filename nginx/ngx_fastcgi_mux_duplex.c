@@ -93,6 +93,8 @@ ngx_fastcgi_mux_duplex_gone(ngx_fastcgi_mux_stream_t *s)
 #endif
 
     return !s->write.ready
+           && !s->failed && !s->complete
+           && r->request_body_no_buffering
            && r->reading_body
            && (rev->pending_eof || rev->eof || rev->error)
            && !r->upstream->conf->ignore_client_abort;
@@ -124,12 +126,15 @@ ngx_fastcgi_mux_duplex_handler(ngx_event_t *ev)
     mp = s->peer;
     r = mp->request;
 
-    if (ev->timedout && r->upstream->header_sent
-        && !ngx_fastcgi_mux_duplex_gone(s))
-    {
-        ev->timedout = 0;
-        ngx_add_timer(ev, r->upstream->conf->send_timeout);
-        return;
+    if (ev->timedout && r->upstream->header_sent) {
+
+        if (!ngx_fastcgi_mux_duplex_gone(s)) {
+            ev->timedout = 0;
+            ngx_add_timer(ev, r->upstream->conf->send_timeout);
+            return;
+        }
+
+        s->gone = 1;
     }
 
     mp->original_handler(ev);
@@ -142,6 +147,7 @@ static void
 ngx_fastcgi_mux_duplex_reader(ngx_http_request_t *r)
 {
     ngx_connection_t             *c;
+    ngx_fastcgi_mux_stream_t     *s;
     ngx_fastcgi_mux_peer_data_t  *mp;
 
     c = r->connection;
@@ -151,19 +157,44 @@ ngx_fastcgi_mux_duplex_reader(ngx_http_request_t *r)
         return;
     }
 
-    if (mp->stream && ngx_fastcgi_mux_duplex_gone(mp->stream)) {
+    s = mp->stream;
+
+    if (s && ngx_fastcgi_mux_duplex_gone(s)) {
 
         ngx_log_error(NGX_LOG_INFO, c->log, 0,
                       "client prematurely closed connection "
                       "while its request was sent to upstream");
 
-        /* nginx ends the request when it reads the stream */
+        /*
+         * nginx ends the request when it reads the stream or, if it does not
+         * read now, when it writes to the client.
+         */
 
-        mp->stream->told = 1;
-        mp->stream->gone = 1;
-        ngx_fastcgi_mux_stream_fail(mp->stream);
+        c->error = 1;
+
+        if (r->upstream->header_sent && r->upstream->buffering) {
+            r->upstream->pipe->downstream_error = 1;
+        }
+
+        s->told = 1;
+        s->gone = 1;
+        ngx_fastcgi_mux_stream_drop(s);
+        ngx_fastcgi_mux_stream_fail(s);
+        ngx_post_event(c->write, &ngx_posted_events);
         return;
     }
+
+#if (NGX_HTTP_V2)
+
+    if (r->stream && c->read->timedout && s && !s->write.ready
+        && r->request_body->busy)
+    {
+        /* it is not the client that is slow; HTTP/1 has no timer then */
+        c->read->timedout = 0;
+        return;
+    }
+
+#endif
 
     mp->original_reader(r);
 }

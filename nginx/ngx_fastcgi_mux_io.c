@@ -182,14 +182,30 @@ ngx_fastcgi_mux_stream_taken(ngx_fastcgi_mux_stream_t *s, size_t n)
 }
 
 
+/* nor will it take what is there */
+
+void
+ngx_fastcgi_mux_stream_drop(ngx_fastcgi_mux_stream_t *s)
+{
+    size_t  n;
+
+    n = s->in.bytes;
+
+    ngx_fastcgi_mux_queue_drop(&s->in, n);
+    ngx_fastcgi_mux_stream_taken(s, n);
+}
+
+
 ssize_t
 ngx_fastcgi_mux_stream_send(ngx_connection_t *c, u_char *buf, size_t size)
 {
     size_t                     sent;
     ssize_t                    n;
+    ngx_http_upstream_t       *u;
     ngx_fastcgi_mux_stream_t  *s;
 
     s = (ngx_fastcgi_mux_stream_t *) c;
+    u = s->peer->request->upstream;
 
     for (sent = 0; sent < size; sent += n) {
         n = ngx_fastcgi_mux_send_part(s, buf + sent, size - sent);
@@ -205,11 +221,9 @@ ngx_fastcgi_mux_stream_send(ngx_connection_t *c, u_char *buf, size_t size)
             break;
         }
 
-        if (s->peer->request->upstream->header_sent) {
-
-            /* nginx must not send it again; its reading will tell the error */
-
-            sent = size;
+        if (u->header_sent) {
+            /* as above */
+            ngx_fastcgi_mux_stream_fail(s);
             break;
         }
 
@@ -221,6 +235,11 @@ ngx_fastcgi_mux_stream_send(ngx_connection_t *c, u_char *buf, size_t size)
     }
 
     c->sent += sent;
+
+    if (sent && u->header_sent && s->read.timer_set && !s->read.delayed) {
+        /* it may have nothing to say before it has the whole request */
+        ngx_add_timer(&s->read, u->conf->read_timeout);
+    }
 
     return (sent || size == 0) ? (ssize_t) sent : NGX_AGAIN;
 }

@@ -101,6 +101,11 @@ ngx_fastcgi_mux_peer_get(ngx_peer_connection_t *pc, void *data)
     ngx_int_t                  rc;
     ngx_fastcgi_mux_server_t  *server;
 
+    if (mp->request->upstream->header_sent) {
+        /* an error of nginx's own, while it sends the rest of the request */
+        return NGX_ERROR;
+    }
+
     if (mp->again) {
         /* it had been sent, see ngx_fastcgi_mux_stream_again() */
         mp->again = 0;

@@ -31,9 +31,14 @@ ngx_fastcgi_mux_send_part(ngx_fastcgi_mux_stream_t *s, u_char *p, size_t n)
 {
     if (s->conn == NULL) {
 
-        /* the server has answered without it, or never will */
+        /*
+         * The server has answered without it, or never will.  When nginx has
+         * the header it must not send the request again, and its reading will
+         * tell the error.
+         */
 
-        return s->failed ? NGX_ERROR : (ssize_t) n;
+        return (s->failed && !s->peer->request->upstream->header_sent)
+               ? NGX_ERROR : 0;
     }
 
     if (s->head_len < FCGI_HEADER_LEN) {

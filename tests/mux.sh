@@ -15,6 +15,7 @@
 #	MUX_SERVERS	lines of that upstream; server unix:$WEB_SOCKET; if empty
 #	MUX_HTTP	lines of http{}: upstreams (mux_directive), caches
 #	MUX_MAIN	lines outside of http{}
+#	MUX_LISTEN	parameters of listen
 #	MUX_WORKERS	how many; 1
 #
 # and in the environment:
@@ -32,6 +33,7 @@ MUX_ARGS=
 MUX_SERVERS=
 MUX_HTTP=
 MUX_MAIN=
+MUX_LISTEN=
 MUX_PID=
 
 # mux_case name [timeout]: a case that leaves nothing running; its body is the
@@ -111,7 +113,7 @@ mux_listen()
 {
 	printf 'listen 127.0.0.1:%s backlog=4096' "$1"
 	[ "$MUX_WORKERS" = 1 ] || printf ' reuseport'
-	[ -z "${2:-}" ] || printf ' %s' "$2"
+	printf ' %s' "${2:-}" "$MUX_LISTEN"
 	echo ';'
 }
 
