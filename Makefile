@@ -37,9 +37,9 @@ FASTCGI = gateway/clock.c gateway/conn.c gateway/conn_clock.c \
 # What runs CGI scripts; with the above and main.c it is afcgi.
 CGI = gateway/cgi.c gateway/cgi_limit.c gateway/child.c gateway/children.c \
 	gateway/chunked.c gateway/env.c gateway/handover.c gateway/options.c \
-	gateway/response.c gateway/run.c gateway/run_clock.c gateway/run_err.c \
-	gateway/run_in.c gateway/run_out.c gateway/script.c gateway/spawner.c \
-	gateway/trees.c gateway/uri.c
+	gateway/pace.c gateway/response.c gateway/run.c gateway/run_clock.c \
+	gateway/run_err.c gateway/run_in.c gateway/run_out.c gateway/script.c \
+	gateway/spawner.c gateway/trees.c gateway/uri.c
 HEADERS = gateway/*.h
 ARCHIVES = $(B)/libafcgi.a $(B)/libfastcgi.a
 ASYNC = contrib/async-server/async.c contrib/async-server/bytes.c \

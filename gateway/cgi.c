@@ -2,7 +2,8 @@
  * Admission.  A request takes a slot when its spawn is handed to a spawner, and
  * gives it back when its process has been reaped, or has not come to be.  Those
  * that find no slot wait in a queue, oldest first; so do those for which the
- * system had no resources, until some process ends or a moment has passed.
+ * system had no resources, until some process ends or a moment has passed; and
+ * those who find that enough programs are coming up (pace.h).
  */
 #include <sys/types.h>
 #include <sys/queue.h>
@@ -41,6 +42,7 @@ submit(struct run *run)
 	TAILQ_INSERT_TAIL(&cgi->runs, run, entry);
 	run_set_state(run, RUN_SPAWNING);
 	cgi->nstarting++;
+	pace_begin(&cgi->pace, &run->start);
 	children_expect(&cgi->children);
 	run->spawn->job.done = spawned;
 	run->spawn->giver = cgi->handover.giver;
@@ -102,7 +104,8 @@ start_next(struct cgi *cgi)
 {
 	struct run *run;
 
-	while ((run = TAILQ_FIRST(&cgi->queue)) != NULL && has_slot(cgi)) {
+	while ((run = TAILQ_FIRST(&cgi->queue)) != NULL && has_slot(cgi) &&
+	    pace_allows(&cgi->pace)) {
 		if (!has_descriptors(cgi, run->req)) {
 			pause_starting(cgi, run, EMFILE);
 			break;
@@ -122,6 +125,12 @@ retry_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	cgi->lacking = 0;
 	start_next(cgi);
+}
+
+static void
+pace_changed(void *arg)
+{
+	start_next(arg);
 }
 
 static void
@@ -152,6 +161,7 @@ wait_for_resources(struct cgi *cgi, struct run *run)
 	cgi->nqueue++;
 	run_set_state(run, RUN_QUEUED);
 	pause_starting(cgi, run, run->spawn->error);
+	pace_end(&cgi->pace, &run->start); /* nobody else's turn now */
 }
 
 static void
@@ -194,13 +204,27 @@ spawned(struct job *job)
 	}
 	if (run == NULL)
 		spawn_free(spawn);
-	else if (spawn->status == 0 && child != NULL)
+	else if (spawn->status == 0 && child != NULL) {
+		pace_found(&run->start, child->pid);
 		run_start(run, child);
-	else if (spawn->status != 0 && spawn->retry)
+	} else if (spawn->status != 0 && spawn->retry)
 		wait_for_resources(cgi, run);
 	else
 		could_not_start(run);
 	start_next(cgi);
+}
+
+/*
+ * Nobody has to wait for the pace only, but who does is in the queue.
+ */
+static int
+is_full(const struct cgi *cgi)
+{
+	int64_t held = cgi->children.running + cgi->nstarting;
+
+	if (cgi->lacking)
+		return cgi->nqueue >= cgi->limits->queue;
+	return held + cgi->nqueue >= cgi->limits->scripts + cgi->limits->queue;
 }
 
 static void
@@ -210,7 +234,7 @@ begin(struct request *req, void *arg)
 	struct run *run;
 	const char *bad;
 
-	if (!has_slot(cgi) && cgi->nqueue >= (unsigned)cgi->limits->queue) {
+	if (is_full(cgi)) {
 		request_log(req, LEVEL_WARNING,
 		    "refused: %u scripts run and %u requests wait",
 		    cgi->children.running + cgi->nstarting, cgi->nqueue);
@@ -233,7 +257,7 @@ begin(struct request *req, void *arg)
 	request_take_params(req, &run->spawn->params);
 	start_next(cgi);
 	if (run->state == RUN_QUEUED) {
-		run->no_slot = 1;
+		run->no_slot = !has_slot(cgi);
 		run_set_alarm(run);
 	}
 }
@@ -259,6 +283,8 @@ cgi_init(struct cgi *cgi, struct event_base *base,
 	cgi->config = config;
 	TAILQ_INIT(&cgi->queue);
 	TAILQ_INIT(&cgi->runs);
+	pace_init(&cgi->pace, base, (unsigned)limits->starts, pace_changed,
+	    cgi);
 	(void)evtimer_assign(&cgi->retry, base, retry_cb, cgi);
 	cgi->max_fds = sysconf(_SC_OPEN_MAX);
 	if ((cgi->scratch = malloc(SERVER_SCRATCH)) == NULL)
@@ -297,6 +323,7 @@ cgi_clear(struct cgi *cgi)
 	struct run *run;
 
 	cgi->empty = NULL;
+	pace_clear(&cgi->pace);
 	pool_free(cgi->spawners);
 	while ((run = TAILQ_FIRST(&cgi->runs)) != NULL)
 		run_free(run);

@@ -14,6 +14,7 @@
 #include "child.h"
 #include "handler.h"
 #include "handover.h"
+#include "pace.h"
 #include "spawner.h"
 
 struct run;
@@ -32,6 +33,7 @@ struct cgi {
 	struct pool *spawners;
 	struct handover handover; /* of the pipes of what they start */
 	struct children children;
+	struct pace pace; /* of starts */
 	struct run_list queue; /* waiting to be started, oldest first */
 	struct run_list runs; /* all others */
 	unsigned nqueue;

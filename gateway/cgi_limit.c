@@ -7,6 +7,7 @@
 
 #include "cgi_limit.h"
 #include "limit.h"
+#include "pace.h"
 
 #define FDS_PER_SCRIPT 4
 #define MEMORY_PER_SCRIPT (4 * LIMIT_MB)
@@ -18,6 +19,7 @@ static const struct limit rows[] = {
 		    standard, min, max                                  \
 	}
 	L("scripts", scripts, COUNT, 0, 1, 1000000),
+	L("starts", starts, COUNT, 0, 1, 1000000),
 	L("queue", queue, COUNT, 1024, 0, 1000000),
 	L("header", header, BYTES, 64 * LIMIT_KB, 64, 16 * LIMIT_MB),
 	L("stderr", errors, BYTES, 64 * LIMIT_KB, 0, LIMIT_GB),
@@ -61,5 +63,7 @@ cgi_limits_fit(struct cgi_limits *limits, uint64_t nofile, uint64_t nproc,
 			scripts = fds / 4 * 3 / FDS_PER_SCRIPT;
 		limits->scripts = limits_clamp(scripts, 1, 4096);
 	}
+	if (limits->starts == 0)
+		limits->starts = pace_default();
 	return (uint64_t)limits->scripts * FDS_PER_SCRIPT;
 }

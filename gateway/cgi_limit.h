@@ -14,6 +14,7 @@ struct limits;
 struct cgi_limits {
 	/* counts */
 	int64_t scripts; /* scripts running at once; 0: not yet set */
+	int64_t starts; /* scripts coming up at once; 0: not yet set */
 	int64_t queue; /* requests that wait for a script slot */
 	/* bytes */
 	int64_t header; /* response header of one script */
@@ -33,10 +34,10 @@ void cgi_limits_init(struct cgi_limits *);
 const char *cgi_limits_set(struct cgi_limits *, struct limits *,
     const char *pairs);
 /*
- * Gives `scripts' a value that fits this machine, if it is still 0: a script
- * takes four descriptors while it starts, and a process.  nofile and nproc are
- * the process's own limits, memory is in bytes.  Returns the number of
- * descriptors that the scripts may take.
+ * Gives `scripts' and `starts' values that fit this machine, if they are still
+ * 0: a script takes four descriptors while it starts, and a process.  nofile
+ * and nproc are the process's own limits, memory is in bytes.  Returns the
+ * number of descriptors that the scripts may take.
  */
 uint64_t cgi_limits_fit(struct cgi_limits *, uint64_t nofile, uint64_t nproc,
     uint64_t memory);

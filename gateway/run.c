@@ -140,6 +140,7 @@ run_free(struct run *run)
 	struct cgi *cgi = run->cgi;
 
 	TAILQ_REMOVE(&cgi->runs, run, entry);
+	pace_end(&cgi->pace, &run->start);
 	run_report_errors(run);
 	(void)event_del(&run->timer);
 	run_close(&run->in, &run->in_event);
@@ -213,6 +214,7 @@ run_kill(struct run *run)
 		leave_request(run, RUN_KILLED);
 	if (run->spawn != NULL)
 		cgi_forget(run);
+	pace_end(&run->cgi->pace, &run->start);
 	if (run->child != NULL)
 		child_kill(run->child, run->grace);
 	run_free_if_over(run);
@@ -304,6 +306,7 @@ run_exited(void *arg)
 {
 	struct run *run = arg;
 
+	pace_end(&run->cgi->pace, &run->start);
 	if (run->state == RUN_ENDING)
 		run_finish(run);
 	else if (run->req == NULL)

@@ -30,6 +30,8 @@
 
 #include <event2/event_struct.h>
 
+#include "pace.h"
+
 struct cgi;
 struct child;
 struct chunked;
@@ -54,6 +56,7 @@ struct run {
 	struct request *req;
 	struct spawn *spawn; /* QUEUED and SPAWNING */
 	struct child *child;
+	struct pace_start start;
 	char *name; /* the script's path, for the log */
 	enum run_state state;
 	int in; /* our ends of the pipes; -1: closed */

@@ -43,6 +43,7 @@ setup(struct shop *shop, const char *limits)
 	shop->rig = rig_new(NULL);
 	cgi_limits_init(&shop->limits);
 	shop->limits.scripts = 10;
+	shop->limits.starts = 10;
 	ATF_REQUIRE(cgi_limits_set(&shop->limits, &shop->rig->limits,
 			limits == NULL ? "grace=0.3" : limits) == NULL);
 	ATF_REQUIRE_EQ(0,

@@ -6,14 +6,15 @@
  *   - several pairs in one text; the first wrong one is reported
  *   - what is no number, unit or name is refused, and changes nothing
  *   - FastCGI's names can be set without those of CGI
- *   - `scripts' and `connections' are fitted to the machine, within bounds,
- *     and only where they were not set
+ *   - `scripts', `starts' and `connections' are fitted to the machine, within
+ *     bounds, and only where they were not set
  */
 #include <stddef.h>
 #include <stdio.h>
 
 #include "../gateway/cgi_limit.h"
 #include "../gateway/limit.h"
+#include "../gateway/pace.h"
 #include "unit.h"
 
 #define K 1024LL
@@ -56,6 +57,7 @@ static const struct {
 	int time;
 } known[] = {
 	{ "scripts", FIELD(cgi.scripts), 0, 0 },
+	{ "starts", FIELD(cgi.starts), 0, 0 },
 	{ "queue", FIELD(cgi.queue), 1024, 0 },
 	{ "connections", FIELD(limits.connections), 0, 0 },
 	{ "requests", FIELD(limits.requests), 16384, 0 },
@@ -215,22 +217,24 @@ ATF_TC_BODY(ranges, tc)
 
 	init(&all);
 	ATF_CHECK(set(&all,
-		      "scripts=1,connections=1,requests=1,half_open=1,queue=0,"
-		      "params=512,header=64,output=64k,stdin=4k,window=4k,"
-		      "spool=0,spool_all=0,stderr=0,queue_wait=0.001,"
-		      "params_time=0.001,header_time=0,idle_time=0,"
-		      "total_time=0,grace=0.001,"
+		      "scripts=1,starts=1,connections=1,requests=1,"
+		      "half_open=1,queue=0,params=512,header=64,output=64k,"
+		      "stdin=4k,window=4k,spool=0,spool_all=0,stderr=0,"
+		      "queue_wait=0.001,params_time=0.001,header_time=0,"
+		      "idle_time=0,total_time=0,grace=0.001,"
 		      "linger=0.001,drain=0,conn_idle=0.001") == NULL);
 	ATF_CHECK_EQ(1, all.cgi.scripts);
 	ATF_CHECK_EQ(1, all.limits.conn_idle);
 	ATF_CHECK(set(&all,
-		      "scripts=1000000,connections=1000000,requests=65535,"
-		      "half_open=65535,queue=1000000,params=16m,header=16m,"
-		      "output=1g,stdin=1g,window=1g,spool_all=1024g,stderr=1g,"
-		      "grace=31536000") == NULL);
+		      "scripts=1000000,starts=1000000,connections=1000000,"
+		      "requests=65535,half_open=65535,queue=1000000,"
+		      "params=16m,header=16m,output=1g,stdin=1g,window=1g,"
+		      "spool_all=1024g,stderr=1g,grace=31536000") == NULL);
 	ATF_CHECK_EQ(65535, all.limits.requests);
 	ATF_CHECK_EQ(YEAR, all.cgi.grace);
 	check_refused("scripts=0");
+	check_refused("starts=0");
+	check_refused("starts=1000001");
 	check_refused("connections=0");
 	check_refused("requests=0");
 	check_refused("requests=65536");
@@ -313,6 +317,7 @@ ATF_TC_BODY(fit, tc)
 				fit(&all, values[a], values[b], values[c]);
 				ATF_CHECK(all.cgi.scripts >= 1);
 				ATF_CHECK(all.cgi.scripts <= 1000000);
+				ATF_CHECK_EQ(pace_default(), all.cgi.starts);
 				ATF_CHECK(all.limits.connections >= 1);
 				ATF_CHECK(all.limits.connections <= 1000000);
 				if (values[b] > 1)
@@ -321,9 +326,11 @@ ATF_TC_BODY(fit, tc)
 			}
 	init(&all);
 	all.cgi.scripts = 17;
+	all.cgi.starts = 1;
 	all.limits.connections = 19;
 	fit(&all, 3, 3, 3);
 	ATF_CHECK_EQ(17, all.cgi.scripts);
+	ATF_CHECK_EQ(1, all.cgi.starts);
 	ATF_CHECK_EQ(19, all.limits.connections);
 }
 
