@@ -18,9 +18,12 @@
 #include "request.h"
 #include "server.h"
 
-#define RECORD_LARGE 32768 /* content when one request alone has output */
-#define RECORD_MEDIUM 16384 /* when few have */
-#define RECORD_SMALL 8192 /* when many have */
+/*
+ * Content of records: with their headers they fill the buffers of web servers,
+ * and windows, without a rest.
+ */
+#define RECORD_LARGE (32768 - FCGI_HEADER_LEN) /* when few have output */
+#define RECORD_SMALL (8192 - FCGI_HEADER_LEN) /* when many have */
 #define FEW 8
 #define RECORD_ERRORS 4096 /* of FCGI_STDERR */
 #define RETRY_MEMORY 50 /* ms until memory is asked for again */
@@ -39,12 +42,6 @@ update_active(struct request *req)
 		req->conn->active--;
 }
 
-static int
-alone(const struct request *req)
-{
-	return req->conn->active <= (req->active ? 1U : 0U);
-}
-
 /*
  * Content of a record.  Large ones cost less, and while few requests have
  * output nobody waits long for them.
@@ -52,9 +49,7 @@ alone(const struct request *req)
 static size_t
 record_size(const struct request *req)
 {
-	if (alone(req))
-		return RECORD_LARGE;
-	return req->conn->active <= FEW ? RECORD_MEDIUM : RECORD_SMALL;
+	return req->conn->active <= FEW ? RECORD_LARGE : RECORD_SMALL;
 }
 
 /* Is there room in the queue, whatever the credit? */

@@ -20,7 +20,7 @@
 #include "run_pipes.h"
 #include "server.h"
 
-#define READ_LARGE 32768 /* bytes of a record that stands alone */
+#define READ_LARGE 32760 /* bytes of a record while few have output */
 #define READS_MAX 8 /* such records in one turn of the event loop */
 
 static void
@@ -258,8 +258,8 @@ read_through(struct run *run, int fd)
 }
 
 /*
- * One record a turn of the event loop is fair.  Large records say that no
- * other request has output: then take as many as there are.
+ * One record a turn of the event loop is fair.  Large records say that few
+ * requests have output: then take as many as there is room for.
  */
 static ssize_t
 read_stream(struct run *run, int fd)

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2034,SC2046,SC2086,SC2119,SC2120 # words; for mux.sh
+# shellcheck disable=SC2016,SC2034,SC2046,SC2086,SC2119,SC2120 # words; for mux.sh
 # Clients that leave while their bodies are blocked and nginx, for one reason or
 # another, does not read the response either, and what that costs others:
 #
