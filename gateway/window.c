@@ -58,13 +58,13 @@ window_receive(struct window *w, uint16_t content)
 	return 0;
 }
 
-/* The peer has all but used its window, and all that came has been read. */
+/* All that came has been read: it may be the window that the peer waits for. */
 static uint32_t
 grow(struct window *w)
 {
 	uint32_t more = w->max - w->size;
 
-	if (w->read < WINDOW_READER || w->held > 0 || w->left >= w->size / 4)
+	if (w->read < WINDOW_READER || w->held > 0)
 		return 0;
 	if (more > w->size)
 		more = w->size;

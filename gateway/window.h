@@ -13,7 +13,7 @@
  *
  * That size is WINDOW_START at first, which is what a reader that has stopped
  * can cost.  It doubles for one that has taken more than what lies behind it
- * (a pipe, say) holds, and takes it as fast as the peer writes.
+ * (a pipe, say) holds, whenever it has taken all there is.
  */
 #ifndef WINDOW_H
 #define WINDOW_H
