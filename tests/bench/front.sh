@@ -97,6 +97,10 @@ CONF
 		echo 'include params;'
 		[ "$1" != keep ] || echo 'fastcgi_keep_conn on;'
 	fi
+	[ -z "${FRONT_BUFFER:-}" ] || cat <<CONF
+${front_protocol}_buffer_size $FRONT_BUFFER;
+${front_protocol}_buffers 4 $FRONT_BUFFER;
+CONF
 	cat <<CONF
 location / {
 	root $bench_work/cgi-bin;

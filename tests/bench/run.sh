@@ -51,6 +51,8 @@ setting WORKERS 1 1
 setting UWSGI 16 16
 # shellcheck disable=SC2034 # for mux.sh
 MUX_WORKERS=$WORKERS
+# shellcheck disable=SC2034 # for front.sh; as in nginx/conf/afcgi.conf
+FRONT_BUFFER=32k
 
 # rows: those of measures.txt that are wanted.
 rows()
