@@ -18,6 +18,7 @@
 
 #include "cgi.h"
 #include "cgi_limit.h"
+#include "clock.h"
 #include "run.h"
 #include "server.h"
 
@@ -98,6 +99,17 @@ pause_starting(struct cgi *cgi, struct run *run, int error)
 	cgi->lacking = event_add(&cgi->retry, &tv) == 0;
 }
 
+/*
+ * Nobody is refused for the pace: who has waited for half the time that there
+ * is begins in any case.
+ */
+static int
+has_turn(struct cgi *cgi, const struct run *run)
+{
+	return pace_allows(&cgi->pace) ||
+	    clock_now() - run->began >= cgi->limits->queue_wait / 2;
+}
+
 /* Starts those whose turn it is. */
 static void
 start_next(struct cgi *cgi)
@@ -105,7 +117,7 @@ start_next(struct cgi *cgi)
 	struct run *run;
 
 	while ((run = TAILQ_FIRST(&cgi->queue)) != NULL && has_slot(cgi) &&
-	    pace_allows(&cgi->pace)) {
+	    has_turn(cgi, run)) {
 		if (!has_descriptors(cgi, run->req)) {
 			pause_starting(cgi, run, EMFILE);
 			break;

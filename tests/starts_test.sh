@@ -4,6 +4,7 @@
 #	sleepers	do not count: all run at once
 #	spinners	count for a moment only: the next one gets its turn
 #	wait		who waits for that alone is not refused
+#	patience	nor when there are too many for the processors
 #	places		but takes a place in the queue, when there are no slots
 
 . "$(atf_get_srcdir)/lib.sh"
@@ -81,6 +82,24 @@ wait_body()
 	    ./get hello -k -n 30 -p QUERY_STRING=n%d -x 'hello n%d\n'
 	atf_check -s exit:0 -e empty -o match:'^requests=30 ok=30 ' \
 	    ./get hello -n 30 -C 30 -m 1 -p QUERY_STRING=n%d -x 'hello n%d\n'
+	finish
+}
+
+# The last one's turn would come after more than 3 s.
+gateway_case patience
+patience_body()
+{
+	mk_cgi work <<'CGI'
+#!/bin/sh
+i=0
+while [ $i -lt 30000 ]; do
+	i=$((i + 1))
+done
+printf 'Content-Type: text/plain\n\nworked\n'
+CGI
+	start_gateway -L starts=1,queue_wait=0.8 "$TREE"
+	atf_check -s exit:0 -e empty -o match:'^requests=150 ok=150 ' \
+	    ./get work -n 150 -C 150 -m 1 -x 'worked\n'
 	finish
 }
 
