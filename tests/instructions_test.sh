@@ -219,10 +219,11 @@ script_request_body()
 	count script_request 30 60 30
 }
 
-# Each step is two large records, four megabytes are 64.  (One alone would leave
-# room for what differs when threads start and end, some thousand instructions.)
+# Each step is two large records and the rest of a pipe, four megabytes are 64.
+# (One alone would leave room for what differs when threads start and end, some
+# thousand instructions.)
 STEP=65536
-CREDIT="credit 1 $((STEP + 16))"
+CREDIT="credit 1 $((STEP + 3 * 8))"
 
 path_case async_output
 # (At first: a record of its header, and one of what is left of the credit.)
