@@ -134,6 +134,7 @@ ngx_fastcgi_mux_duplex_handler(ngx_event_t *ev)
             return;
         }
 
+        r->connection->error = 1;
         s->gone = 1;
     }
 

@@ -31,6 +31,11 @@ ngx_fastcgi_mux_send_part(ngx_fastcgi_mux_stream_t *s, u_char *p, size_t n)
 {
     if (s->conn == NULL) {
 
+        if (s->complete && !s->peer->windowed) {
+            /* nginx would go on waiting to send it */
+            return n;
+        }
+
         /*
          * The server has answered without it, or never will.  When nginx has
          * the header it must not send the request again, and its reading will

@@ -46,8 +46,8 @@ CGI
 	mk_cgi slow <<'CGI'
 #!/bin/sh
 printf 'Content-Type: text/plain\n\n'
-for i in 1 2 3 4 5 6; do
-	head -c 200000 | wc -c >>slow.count
+for i in 1 2 3 4 5 6 7 8; do
+	head -c 600000 | wc -c >>slow.count
 	sleep 0.5
 done
 wc -c >>slow.count
@@ -216,24 +216,25 @@ slow_body()
 	gone_site <<'CONF'
 location ~ ^/slow(/cgi-bin/.*)$ {
 	fastcgi_pass mux;
-	fastcgi_read_timeout 1s;
+	fastcgi_read_timeout 2s;
 	include params;
 	fastcgi_param SCRIPT_NAME $1;
 }
 location ~ ^/buffered(/cgi-bin/.*)$ {
 	fastcgi_pass mux;
-	fastcgi_read_timeout 1s;
+	fastcgi_read_timeout 2s;
 	fastcgi_request_buffering on;
 	include params;
 	fastcgi_param SCRIPT_NAME $1;
 }
 CONF
-	bytes 1500000 >body
+	# More than pipe and window hold: that is silence at the end.
+	bytes 6000000 >body
 	for way in slow buffered; do
 		atf_check -s exit:0 -o inline:'whole\n' -e empty \
 		    curl -sS -m $DEADLINE -H Expect: -T body \
 		    "$WEB/$way/cgi-bin/slow"
-		atf_check -s exit:0 -o inline:'1500000\n' -e empty \
+		atf_check -s exit:0 -o inline:'6000000\n' -e empty \
 		    awk '{ n += $1 } END { print n }' cgi-bin/slow.count
 		rm cgi-bin/slow.count
 	done
