@@ -27,12 +27,17 @@
 
 static void spawned(struct job *);
 
+/* Slots that are taken. */
+static unsigned
+taken(const struct cgi *cgi)
+{
+	return cgi->children.running + cgi->nstarting;
+}
+
 static int
 has_slot(const struct cgi *cgi)
 {
-	return !cgi->lacking &&
-	    cgi->children.running + cgi->nstarting <
-	    (unsigned)cgi->limits->scripts;
+	return !cgi->lacking && taken(cgi) < cgi->limits->scripts;
 }
 
 static void
@@ -226,17 +231,14 @@ spawned(struct job *job)
 	start_next(cgi);
 }
 
-/*
- * Nobody has to wait for the pace only, but who does is in the queue.
- */
+/* Who waits for the pace only, while there are slots, takes one of these. */
 static int
 is_full(const struct cgi *cgi)
 {
-	int64_t held = cgi->children.running + cgi->nstarting;
-
 	if (cgi->lacking)
 		return cgi->nqueue >= cgi->limits->queue;
-	return held + cgi->nqueue >= cgi->limits->scripts + cgi->limits->queue;
+	return (int64_t)taken(cgi) + cgi->nqueue >=
+	    cgi->limits->scripts + cgi->limits->queue;
 }
 
 static void
@@ -248,8 +250,8 @@ begin(struct request *req, void *arg)
 
 	if (is_full(cgi)) {
 		request_log(req, LEVEL_WARNING,
-		    "refused: %u scripts run and %u requests wait",
-		    cgi->children.running + cgi->nstarting, cgi->nqueue);
+		    "refused: %u scripts run and %u requests wait", taken(cgi),
+		    cgi->nqueue);
 		request_page(req, 503);
 		return;
 	}

@@ -193,6 +193,12 @@ void request_take_params(struct request *, struct params *to);
 int request_from_nginx(const struct request *);
 
 /*
+ * Content of a record at most.  With its header it fills web servers' buffers
+ * without a rest.
+ */
+#define REQUEST_RECORD (32768 - FCGI_HEADER_LEN)
+
+/*
  * Room for the content of one record of at most want bytes (want > 0), to be
  * filled in and given to request_commit or request_cancel before any other
  * call.  Returns NULL when there is no room now: writable will be called.

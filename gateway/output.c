@@ -18,12 +18,7 @@
 #include "request.h"
 #include "server.h"
 
-/*
- * Content of records: with their headers they fill the buffers of web servers,
- * and windows, without a rest.
- */
-#define RECORD_LARGE (32768 - FCGI_HEADER_LEN) /* when few have output */
-#define RECORD_SMALL (8192 - FCGI_HEADER_LEN) /* when many have */
+#define RECORD_SMALL (8192 - FCGI_HEADER_LEN) /* of more than FEW requests */
 #define FEW 8
 #define RECORD_ERRORS 4096 /* of FCGI_STDERR */
 #define RETRY_MEMORY 50 /* ms until memory is asked for again */
@@ -49,7 +44,7 @@ update_active(struct request *req)
 static size_t
 record_size(const struct request *req)
 {
-	return req->conn->active <= FEW ? RECORD_LARGE : RECORD_SMALL;
+	return req->conn->active <= FEW ? REQUEST_RECORD : RECORD_SMALL;
 }
 
 /* Is there room in the queue, whatever the credit? */

@@ -20,8 +20,7 @@
 #include "run_pipes.h"
 #include "server.h"
 
-#define READ_LARGE 32760 /* bytes of a record while few have output */
-#define READS_MAX 8 /* such records in one turn of the event loop */
+#define READS_MAX 8 /* large records in one turn of the event loop */
 
 static void
 pause_reading(struct run *run)
@@ -269,11 +268,11 @@ read_stream(struct run *run, int fd)
 
 	for (i = 0; i < READS_MAX; i++) {
 		n = read_through(run, fd);
-		if (n < READ_LARGE || run->body_left == 0)
+		if (n < REQUEST_RECORD || run->body_left == 0)
 			break;
 	}
 	/* what has been read counts; why there is no more will be seen again */
-	return i > 0 && n <= 0 ? READ_LARGE : n;
+	return i > 0 && n <= 0 ? REQUEST_RECORD : n;
 }
 
 /*

@@ -222,7 +222,7 @@ ngx_fastcgi_mux_stream_send(ngx_connection_t *c, u_char *buf, size_t size)
         }
 
         if (u->header_sent) {
-            /* as above */
+            /* as in ngx_fastcgi_mux_send_part(): its reading tells the error */
             ngx_fastcgi_mux_stream_fail(s);
             break;
         }

@@ -178,10 +178,8 @@ many_uploads_body()
 		echo 'stdin 200'
 		echo 'expect-end 200 0 0'
 		echo "run sed -n 's/^VmRSS:[^0-9]*//p' /proc/$GATEWAY_PID/status >rss"
-		for id in $(seq 1 100); do
-			echo "abort $id"
-			echo "expect-end $id"
-		done
+		# shellcheck disable=SC2046 # numbers
+		aborts $(seq 1 100)
 	} >plan
 	atf_check -s exit:0 -o empty -e empty ./play <plan
 	finish

@@ -366,6 +366,14 @@ request()
 	echo "stdin $1"
 }
 
+# aborts id...: these requests, each until its end.
+aborts()
+{
+	for lib_id; do
+		printf '%s\n' "abort $lib_id" "expect-end $lib_id"
+	done
+}
+
 # says name: a script that prints what is on stdin, with printf's escapes.
 says()
 {

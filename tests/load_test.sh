@@ -71,10 +71,7 @@ fair_body()
 			echo "expect-stdout $id hello h$id"
 			echo "expect-end $id 0 0"
 		done
-		for id in 1 2 3 4; do
-			echo "abort $id"
-			echo "expect-end $id"
-		done
+		aborts 1 2 3 4
 	} >plan
 	atf_check -s exit:0 -o empty -e empty ./play <plan
 	finish

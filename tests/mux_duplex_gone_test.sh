@@ -18,31 +18,15 @@
 . "$(atf_get_srcdir)/web.sh"
 . "$(atf_get_srcdir)/mux.sh"
 
-#	flood	its header and a response without end; it never reads
-#	deaf	nothing at all, its pid in TAG.pid
+# gone_site: with more locations on stdin, and besides cgi-bin's env, flood and
+# silent:
+#
 #	slow	its header, and then a line of its body each half second
 #	late	its header, and after 3 s the length of its body
 gone_site()
 {
 	mux_is_on || atf_skip "nginx stops sending when it has a header"
-	mk_cgi env <<'CGI'
-#!/bin/sh
-printf 'Content-Type: text/plain\n\n'
-exec env
-CGI
-	mk_cgi flood <<'CGI'
-#!/bin/sh
-echo $$ >"$QUERY_STRING.new"
-mv "$QUERY_STRING.new" "$QUERY_STRING.pid"
-printf 'Content-Type: text/plain\n\n'
-exec yes
-CGI
-	mk_cgi deaf <<'CGI'
-#!/bin/sh
-echo $$ >"$QUERY_STRING.new"
-mv "$QUERY_STRING.new" "$QUERY_STRING.pid"
-exec sleep 600
-CGI
+	use_cgi env flood silent
 	mk_cgi slow <<'CGI'
 #!/bin/sh
 printf 'Content-Type: text/plain\n\n'
@@ -65,7 +49,6 @@ CGI
 	mux_start_nginx <<CONF
 fastcgi_request_buffering off;
 include params;
-$(mux_raw_locations)
 location /cgi-bin/ {
 	fastcgi_pass mux;
 }
@@ -97,6 +80,15 @@ sleep 600;
 CLIENT
 }
 
+# gone_location name [directive...]: /name/cgi-bin/.
+gone_location()
+{
+	printf 'location ~ ^/%s(/cgi-bin/.*)$ {\n' "$1"
+	shift
+	printf '%s\n' "$@" 'fastcgi_pass mux;' 'include params;' \
+	    'fastcgi_param SCRIPT_NAME $1;' '}'
+}
+
 # leaves path method bytes: such a client; it has gone when its script has.
 leaves()
 {
@@ -123,6 +115,20 @@ gone_others()
 	    curl -sS -m $DEADLINE "$WEB/cgi-bin/env?after"
 }
 
+# gone_flood name [directive...]: through such a location; the response is
+# blocked too.
+gone_flood()
+{
+	gone_seen
+	gone_location "$@" >location
+	gone_site <location
+	for n in 155000 200000; do
+		leaves "/$1/cgi-bin/flood?$1$n" POST $n
+		gone_others
+	done
+	mux_finish
+}
+
 gone_seen()
 {
 	case ${MUX_USE:-epoll} in
@@ -134,51 +140,19 @@ gone_seen()
 mux_case full
 full_body()
 {
-	gone_seen
-	gone_site </dev/null
-	for n in 155000 200000; do
-		leaves "/r/cgi-bin/flood?full$n" POST $n
-		gone_others
-	done
-	mux_finish
+	gone_flood full 'fastcgi_buffering off;'
 }
 
 mux_case limited
 limited_body()
 {
-	gone_seen
-	gone_site <<'CONF'
-location ~ ^/limited(/cgi-bin/.*)$ {
-	fastcgi_pass mux;
-	fastcgi_limit_rate 100;
-	include params;
-	fastcgi_param SCRIPT_NAME $1;
-}
-CONF
-	for n in 155000 200000; do
-		leaves "/limited/cgi-bin/flood?limited$n" POST $n
-		gone_others
-	done
-	mux_finish
+	gone_flood limited 'fastcgi_limit_rate 100;'
 }
 
 mux_case disk
 disk_body()
 {
-	gone_seen
-	gone_site <<'CONF'
-location ~ ^/disk(/cgi-bin/.*)$ {
-	fastcgi_pass mux;
-	fastcgi_max_temp_file_size 0;
-	include params;
-	fastcgi_param SCRIPT_NAME $1;
-}
-CONF
-	for n in 155000 200000; do
-		leaves "/disk/cgi-bin/flood?disk$n" POST $n
-		gone_others
-	done
-	mux_finish
+	gone_flood disk 'fastcgi_max_temp_file_size 0;'
 }
 
 mux_case early
@@ -186,26 +160,23 @@ early_body()
 {
 	gone_seen
 	MUX_HTTP="fastcgi_cache_path $PWD/cache keys_zone=pages:1m;"
-	gone_site <<'CONF'
-location ~ ^/kept(/cgi-bin/.*)$ {
-	fastcgi_pass mux;
-	fastcgi_cache pages;
-	fastcgi_cache_key $1;
-	fastcgi_cache_valid any 1m;
-	error_page 502 504 = /r/cgi-bin/env?instead;
-	include params;
-	fastcgi_param SCRIPT_NAME $1;
-}
-CONF
-	leaves "/kept/cgi-bin/deaf?early" GET 130000
-	mux_logged 1 '\|499\|.*/deaf'
-	mk_cgi deaf <<'CGI'
+	gone_location kept 'fastcgi_cache pages;' 'fastcgi_cache_key $1;' \
+	    'fastcgi_cache_valid any 1m;' \
+	    'error_page 502 504 = /kept/cgi-bin/instead;' >location
+	gone_site <location
+	mk_cgi instead <<'CGI'
+#!/bin/sh
+: >instead.ran
+CGI
+	leaves "/kept/cgi-bin/silent?early" GET 130000
+	mux_logged 1 '\|499\|.*/silent'
+	mk_cgi silent <<'CGI'
 #!/bin/sh
 printf 'Content-Type: text/plain\n\na page\n'
 CGI
 	atf_check -s exit:0 -o inline:'a page\n' -e empty \
-	    curl -sS -m $DEADLINE "$WEB/kept/cgi-bin/deaf?early"
-	mux_logged 0 instead
+	    curl -sS -m $DEADLINE "$WEB/kept/cgi-bin/silent?early"
+	[ ! -e cgi-bin/instead.ran ] || atf_fail "an error page was made"
 	gone_others
 	mux_finish
 }
@@ -213,21 +184,10 @@ CGI
 mux_case slow
 slow_body()
 {
-	gone_site <<'CONF'
-location ~ ^/slow(/cgi-bin/.*)$ {
-	fastcgi_pass mux;
-	fastcgi_read_timeout 2s;
-	include params;
-	fastcgi_param SCRIPT_NAME $1;
-}
-location ~ ^/buffered(/cgi-bin/.*)$ {
-	fastcgi_pass mux;
-	fastcgi_read_timeout 2s;
-	fastcgi_request_buffering on;
-	include params;
-	fastcgi_param SCRIPT_NAME $1;
-}
-CONF
+	gone_location slow 'fastcgi_read_timeout 2s;' >locations
+	gone_location buffered 'fastcgi_read_timeout 2s;' \
+	    'fastcgi_request_buffering on;' >>locations
+	gone_site <locations
 	# More than pipe and window hold: that is silence at the end.
 	bytes 6000000 >body
 	for way in slow buffered; do

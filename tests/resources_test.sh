@@ -147,10 +147,8 @@ files_few_body()
 		done
 		echo "expect-any Status: 503 "
 		echo "expect-any Retry-After: "
-		for id in $(seq 30); do
-			echo "abort $id"
-			echo "expect-end $id"
-		done
+		# shellcheck disable=SC2046 # numbers
+		aborts $(seq 30)
 		request 31 hello room
 		echo "expect-stdout 31 hello room"
 		echo "expect-end 31 0 0"
@@ -270,10 +268,8 @@ WRAPPER
 		done
 		echo "expect-any Status: 503 "
 		echo "expect-any Retry-After: "
-		for id in $(seq 30); do
-			echo "abort $id"
-			echo "expect-end $id"
-		done
+		# shellcheck disable=SC2046 # numbers
+		aborts $(seq 30)
 		request 31 hello room
 		echo "expect-stdout 31 hello room"
 		echo "expect-end 31 0 0"

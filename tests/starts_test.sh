@@ -63,10 +63,7 @@ CGI
 		request 5 hello quick
 		echo "expect-stdout 5 hello quick"
 		echo "expect-end 5 0 0"
-		for id in 1 2 3 4; do
-			echo "abort $id"
-			echo "expect-end $id"
-		done
+		aborts 1 2 3 4
 	} >plan
 	atf_check -s exit:0 -o empty -e empty ./play <plan
 	finish

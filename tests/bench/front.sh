@@ -97,10 +97,9 @@ CONF
 		echo 'include params;'
 		[ "$1" != keep ] || echo 'fastcgi_keep_conn on;'
 	fi
-	[ -z "${FRONT_BUFFER:-}" ] || cat <<CONF
-${front_protocol}_buffer_size $FRONT_BUFFER;
-${front_protocol}_buffers 4 $FRONT_BUFFER;
-CONF
+	[ -z "${FRONT_BUFFERS:-}" ] ||
+	    sed -n "s/^fastcgi_buffer/${front_protocol}_buffer/p" \
+		"$AFCGI_TOP/nginx/conf/afcgi.conf"
 	cat <<CONF
 location / {
 	root $bench_work/cgi-bin;

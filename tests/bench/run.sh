@@ -51,8 +51,8 @@ setting WORKERS 1 1
 setting UWSGI 16 16
 # shellcheck disable=SC2034 # for mux.sh
 MUX_WORKERS=$WORKERS
-# shellcheck disable=SC2034 # for front.sh; as in nginx/conf/afcgi.conf
-FRONT_BUFFER=32k
+# shellcheck disable=SC2034 # for front.sh: those of nginx/conf/afcgi.conf
+FRONT_BUFFERS=yes
 
 # rows: those of measures.txt that are wanted.
 rows()
